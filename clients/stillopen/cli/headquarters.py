@@ -1,0 +1,124 @@
+"""Headquarters as commands see it: its services at one address, each call with a deadline."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Self
+
+from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.rpc.channel import open_channel
+from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.status import call, send_all
+from stillopen.rpc.wire import parameters_from, parameters_to, profile_to
+from stillopen.v1 import (
+    headquarters_pb2,
+    headquarters_pb2_grpc,
+    realtime_pb2,
+    realtime_pb2_grpc,
+    types_pb2,
+)
+
+TIMEOUT_S = 10.0
+ASK_AGAIN_S = 0.05
+IMPORT_TIMEOUT_S = 600.0
+PERSON = Caller(CallerKind.PERSON, "stillopen")
+
+
+class Headquarters:
+    """One headquarters; use it with `async with`."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = open_channel(address)
+        self._stub = headquarters_pb2_grpc.HeadquartersServiceStub(self._channel)
+        self._cards = realtime_pb2_grpc.RealtimeServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    async def parameters(self) -> Parameters:
+        """The parameters in force."""
+        request = headquarters_pb2.HeadquartersServiceGetParametersRequest()
+        answer = await call(self._stub.GetParameters, request, PERSON, TIMEOUT_S)
+        return parameters_from(answer.parameters)
+
+    async def set_gift_card(self, gift_card: GiftCardParameters) -> Parameters:
+        """Changes the gift card parameters."""
+        seen = await self.parameters()
+        wanted = Parameters(seen.version, seen.currency, gift_card)
+        request = headquarters_pb2.UpdateParametersRequest(parameters=parameters_to(wanted))
+        answer = await call(self._stub.UpdateParameters, request, PERSON, TIMEOUT_S)
+        return parameters_from(answer.parameters)
+
+    async def set_profile(self, profile: OfflineProfile) -> None:
+        """Changes when registers go offline and come back."""
+        request = headquarters_pb2.UpdateOfflineProfileRequest(offline_profile=profile_to(profile))
+        await call(self._stub.UpdateOfflineProfile, request, PERSON, TIMEOUT_S)
+
+    async def import_products(
+        self, requests: AsyncIterator[headquarters_pb2.ImportProductsRequest]
+    ) -> types_pb2.ImportReport:
+        """Adds and changes products."""
+        answer = await send_all(self._stub.ImportProducts, requests, PERSON, IMPORT_TIMEOUT_S)
+        return answer.report
+
+    async def import_staff(
+        self, requests: AsyncIterator[headquarters_pb2.ImportStaffRequest]
+    ) -> types_pb2.ImportReport:
+        """Adds and changes staff."""
+        answer = await send_all(self._stub.ImportStaff, requests, PERSON, IMPORT_TIMEOUT_S)
+        return answer.report
+
+    async def import_cards(
+        self, requests: AsyncIterator[headquarters_pb2.HeadquartersServiceImportCardsRequest]
+    ) -> types_pb2.ImportReport:
+        """Creates cards."""
+        answer = await send_all(self._stub.ImportCards, requests, PERSON, IMPORT_TIMEOUT_S)
+        return answer.report
+
+    async def card(self, number: str) -> realtime_pb2.GetCardBalanceResponse:
+        """What is on a card and who holds it."""
+        request = realtime_pb2.GetCardBalanceRequest(number=number)
+        return await call(self._cards.GetCardBalance, request, PERSON, TIMEOUT_S)
+
+    async def completeness(self) -> headquarters_pb2.GetCompletenessResponse:
+        """What came home of every lane."""
+        request = headquarters_pb2.GetCompletenessRequest()
+        return await call(self._stub.GetCompleteness, request, PERSON, TIMEOUT_S)
+
+    async def until_complete(self, timeout_s: float) -> None:
+        """Waits until every claimed entry is here and applied, asking again and again."""
+        async with asyncio.timeout(timeout_s):
+            while not (await self.completeness()).complete:
+                await asyncio.sleep(ASK_AGAIN_S)
+
+    async def transactions(self) -> AsyncIterator[headquarters_pb2.ReceivedTransaction]:
+        """Every sale that came home."""
+        token = ""
+        while True:
+            request = headquarters_pb2.HeadquartersServiceListTransactionsRequest(
+                page_size=500, page_token=token
+            )
+            answer = await call(self._stub.ListTransactions, request, PERSON, TIMEOUT_S)
+            for each in answer.transactions:
+                yield each
+            token = answer.next_page_token
+            if not token:
+                return
+
+    async def locks(self) -> list[realtime_pb2.OpenLock]:
+        """Locks that are open, the first thousand."""
+        request = realtime_pb2.ListLocksRequest()
+        return list((await call(self._cards.ListLocks, request, PERSON, TIMEOUT_S)).locks)
+
+    async def exceptions(self) -> list[realtime_pb2.CardException]:
+        """Card operations that could not be paid, the first thousand."""
+        request = realtime_pb2.ListExceptionsRequest()
+        answer = await call(self._cards.ListExceptions, request, PERSON, TIMEOUT_S)
+        return list(answer.exceptions)
+
+    async def ledger(self, card_id: str) -> realtime_pb2.ListCardEntriesResponse:
+        """A card's ledger."""
+        request = realtime_pb2.ListCardEntriesRequest(card_id=card_id)
+        return await call(self._cards.ListCardEntries, request, PERSON, TIMEOUT_S)

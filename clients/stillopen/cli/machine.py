@@ -1,0 +1,89 @@
+"""What a place runs on: clock, randomness, databases, network. Simulations bring their own."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import grpc.aio
+
+from stillopen.core.ports import Clock
+from stillopen.register.open import OpenEngine
+from stillopen.replication.sign_in import PasswordCheck, check_off_loop
+from stillopen.rpc.channel import open_channel
+from stillopen.rpc.machine import SystemClock, system_random
+from stillopen.rpc.server import Register, listen
+from stillopen.storage.sqlite import open_sqlite
+
+KEY_BYTES = 32
+
+
+class Listening(Protocol):
+    """A server that has its address and begins to serve with `start`."""
+
+    address: str
+
+    async def start(self, services: Sequence[str], registers: Sequence[Register]) -> None:
+        """Serves what `registers` add."""
+        ...
+
+    async def stop(self) -> None:
+        """Stops serving."""
+        ...
+
+
+class OpenChannel(Protocol):
+    """How other places are reached."""
+
+    def __call__(
+        self, address: str, *, plaintext_beyond_loopback: bool = False
+    ) -> grpc.aio.Channel:
+        """A channel to `address`."""
+        ...
+
+
+class Listen(Protocol):
+    """How an address is taken."""
+
+    def __call__(self, address: str, *, plaintext_beyond_loopback: bool = False) -> Listening:
+        """Takes `address`."""
+        ...
+
+
+def _nobody(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Everything from outside that a place needs."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    rng: random.Random = field(default_factory=system_random)
+    open_engine: OpenEngine = open_sqlite
+    open_channel: OpenChannel = open_channel
+    listen: Listen = listen
+    check_password: PasswordCheck = check_off_loop
+    warn: Callable[[str], None] = _nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Headquarters, a channel or a register that serves; `work` runs for as long as it does."""
+
+    address: str
+    work: tuple[Callable[[], Awaitable[None]], ...]
+    close: Callable[[], Awaitable[None]]
+
+
+def read_key(path: Path, rng: random.Random) -> bytes:
+    """The key that cards are found by; made once, readable by its owner alone, never sent."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        key = rng.randbytes(KEY_BYTES)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(key)
+        return key

@@ -1,0 +1,202 @@
+"""Replays a file of sales on real processes while the channel is cut, again and again."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rich.progress import Progress, TaskID
+
+from stillopen.cli.estate import CHANNEL, Estate
+from stillopen.cli.frontend import Frontend
+from stillopen.cli.replay_plan import Plan, Planned
+from stillopen.cli.sales_file import FileLine
+from stillopen.core.errors import Reason, Refused
+from stillopen.core.ids import fold_code
+from stillopen.core.money import Money
+from stillopen.replication.news import News
+from stillopen.rpc.wire import money_from
+
+LINK_TIMEOUT_S = 60.0
+CARDS_TRIED = 3
+
+_CARD_CANNOT_PAY = {
+    Reason.OFFLINE,
+    Reason.HEADQUARTERS_UNREACHABLE,
+    Reason.CARD_LOCKED,
+    Reason.LOCK_ENDED,
+    Reason.CONCLUDE_NOT_ALLOWED,
+    Reason.CONFIRM_REFUSED,
+}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the tills saw: the sale of each invoice, and how it was paid."""
+
+    transactions: dict[str, Planned] = field(default_factory=dict[str, Planned])
+    offline: set[str] = field(default_factory=set[str])
+    by_card: dict[str, str] = field(default_factory=dict[str, str])
+    """Transaction to the card that paid."""
+    cash_instead: int = 0
+    registers_of_card: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set[str]))
+    cuts: int = 0
+    kills: int = 0
+    stops: int = 0
+    seconds: float = 0.0
+
+
+class Replay:
+    """The tills and the one who pulls the plug."""
+
+    def __init__(self, estate: Estate, plan: Plan, prices: dict[str, Money]) -> None:
+        self._estate = estate
+        self._plan = plan
+        self._prices = prices
+        self._news = News()
+        self._open: dict[str, int] = {}
+        """Registers with a sale open, and how many lines it has."""
+        self._running = len(plan.by_register)
+        self._may_begin = plan.cut_before[0] if plan.cut_before else 10**9
+        self.outcome = Outcome()
+
+    async def run(self, progress: Progress) -> Outcome:
+        """Sells everything; every cut begins in a sale and lasts until one completed offline."""
+        total = sum(len(planned) for planned in self._plan.by_register.values())
+        bar = progress.add_task("Replaying sales", total=total)
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        async with asyncio.TaskGroup() as group:
+            for register, planned in self._plan.by_register.items():
+                group.create_task(self._till(register, planned, progress, bar))
+            group.create_task(self._cut_all())
+        self.outcome.seconds = loop.time() - began_s
+        return self.outcome
+
+    async def _till(
+        self, register: str, todo: list[Planned], progress: Progress, bar: TaskID
+    ) -> None:
+        async with Frontend(self._estate.address(register)) as frontend:
+            await frontend.sign_in()
+            for planned in todo:
+                await self._until(lambda: self._begun() < self._may_begin)
+                await self._sell(register, frontend, planned)
+                progress.advance(bar)
+        self._running -= 1
+        self._news.tell()
+
+    async def _sell(self, register: str, frontend: Frontend, planned: Planned) -> None:
+        self._tell(register, 0)
+        await frontend.begin()
+        for number, line in enumerate(planned.invoice.lines, 1):
+            await self._ring(frontend, line)
+            self._tell(register, number)
+        card = await self._pay(register, frontend, planned)
+        try:
+            receipt = await frontend.complete()
+        except Refused as error:
+            if not card or error.reason not in _CARD_CANNOT_PAY:
+                raise
+            await self._cash_instead(frontend)
+            card = ""
+            receipt = await frontend.complete()
+        transaction = frontend.sale.transaction_id
+        self.outcome.transactions[transaction] = planned
+        if receipt.offline:
+            self.outcome.offline.add(transaction)
+        if card:
+            self.outcome.by_card[transaction] = card
+            self.outcome.registers_of_card[card].add(register)
+        self._tell(register, None)
+
+    async def _ring(self, frontend: Frontend, line: FileLine) -> None:
+        given = line.price if line.price != self._prices[fold_code(line.code)] else None
+        await frontend.ring(
+            line.code,
+            line.quantity_milli,
+            given,
+            "price of the invoice" if given else "",
+            "cancelled invoice" if line.quantity_milli < 0 else "",
+        )
+
+    async def _pay(self, register: str, frontend: Frontend, planned: Planned) -> str:
+        for card in self._wallet(register) if planned.by_card else ():
+            try:
+                await frontend.pay_card(card)
+            except Refused as error:
+                if error.reason not in _CARD_CANNOT_PAY:
+                    raise
+                if error.reason is not Reason.CARD_LOCKED:
+                    break
+            else:
+                return card
+        self.outcome.cash_instead += planned.by_card
+        if money_from(frontend.sale.due).minor:
+            await frontend.pay_cash()
+        return ""
+
+    def _wallet(self, register: str) -> list[str]:
+        """Three cards to try: first those that were used at one other register only."""
+        used = self.outcome.registers_of_card
+
+        def order(card: str) -> tuple[bool, int]:
+            places = used.get(card, set())
+            return (not (len(places) == 1 and register not in places), len(places))
+
+        return sorted(self._plan.cards, key=order)[:CARDS_TRIED]
+
+    async def _cash_instead(self, frontend: Frontend) -> None:
+        self.outcome.cash_instead += 1
+        tender = next(t for t in frontend.sale.tenders if t.HasField("card") and not t.voided)
+        await frontend.take_back(tender.line_id)
+        await frontend.pay_cash()
+
+    async def _cut_all(self) -> None:
+        limits = (*self._plan.cut_before[1:], 10**9)
+        for limit, kill in zip(limits, self._plan.kills, strict=False):
+            await self._until(self._all_wait)
+            if not self._running:
+                return
+            self._may_begin = limit
+            self._news.tell()
+            await self._until(lambda: any(self._open.values()) or not self._running)
+            if not self._running:
+                return
+            await self._cut(kill=kill)
+
+    async def _cut(self, *, kill: bool) -> None:
+        before = len(self.outcome.offline)
+        if kill:
+            await self._estate.kill(CHANNEL)
+            self.outcome.kills += 1
+        else:
+            self._estate.pause(CHANNEL)
+            self.outcome.stops += 1
+        await self._until(lambda: len(self.outcome.offline) > before or not self._running)
+        if kill:
+            await self._estate.restart(CHANNEL)
+        else:
+            self._estate.resume(CHANNEL)
+        self.outcome.cuts += len(self.outcome.offline) > before
+        await asyncio.gather(*(self._back(register) for register in self._plan.by_register))
+
+    async def _back(self, register: str) -> None:
+        async with Frontend(self._estate.address(register)) as frontend:
+            await frontend.until(lambda status: status.link_up, LINK_TIMEOUT_S)
+
+    def _begun(self) -> int:
+        return len(self.outcome.transactions) + len(self._open)
+
+    def _all_wait(self) -> bool:
+        return not self._running or (not self._open and self._begun() >= self._may_begin)
+
+    def _tell(self, register: str, lines: int | None) -> None:
+        if lines is None:
+            self._open.pop(register, None)
+        else:
+            self._open[register] = lines
+        self._news.tell()
+
+    async def _until(self, state: Callable[[], bool]) -> None:
+        while not state():
+            await self._news.after(self._news.version)

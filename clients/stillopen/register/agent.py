@@ -1,0 +1,256 @@
+"""RegisterService: the register, for a POS frontend in any language."""
+
+from collections.abc import AsyncIterator
+
+from stillopen.core.errors import invalid
+from stillopen.core.ids import check_transaction_id
+from stillopen.core.products import StaffMember
+from stillopen.core.sale import TenderKind
+from stillopen.register.connectivity import Mode
+from stillopen.register.journal import JournalLine
+from stillopen.register.register import Register
+from stillopen.register.status import Status
+from stillopen.rpc.context import Context
+from stillopen.rpc.paging import number_token, page_limit
+from stillopen.rpc.status import answers, streams
+from stillopen.rpc.wire import money_from, money_to, position_to, product_to, staff_to, time_to
+from stillopen.rpc.wire_sale import kind_from, return_from, sale_to
+from stillopen.v1 import register_pb2, register_pb2_grpc
+
+SERVICE = "stillopen.v1.RegisterService"
+PAGE_DEFAULT, PAGE_MAX = 50, 500
+
+_MODES = {
+    Mode.ONLINE: register_pb2.CONNECTION_MODE_ONLINE,
+    Mode.OFFLINE: register_pb2.CONNECTION_MODE_OFFLINE,
+    Mode.OFFLINE_MANUAL: register_pb2.CONNECTION_MODE_OFFLINE_MANUAL,
+}
+
+
+class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
+    """One register, on loopback."""
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+
+    @answers
+    async def SignIn(
+        self, request: register_pb2.RegisterServiceSignInRequest, context: Context
+    ) -> register_pb2.RegisterServiceSignInResponse:
+        """Signs a person in."""
+        del context
+        member = await self._register.sign_in(request.staff_id, request.password)
+        public = StaffMember(member.staff_id, member.name)
+        return register_pb2.RegisterServiceSignInResponse(staff=staff_to(public))
+
+    @answers
+    async def SignOut(
+        self, request: register_pb2.SignOutRequest, context: Context
+    ) -> register_pb2.SignOutResponse:
+        """Signs the person out."""
+        del request, context
+        await self._register.sign_out()
+        return register_pb2.SignOutResponse()
+
+    @answers
+    async def GetProduct(
+        self, request: register_pb2.RegisterServiceGetProductRequest, context: Context
+    ) -> register_pb2.RegisterServiceGetProductResponse:
+        """Finds one product."""
+        del context
+        product = await self._register.product(request.code)
+        return register_pb2.RegisterServiceGetProductResponse(product=product_to(product))
+
+    @answers
+    async def Begin(
+        self, request: register_pb2.BeginRequest, context: Context
+    ) -> register_pb2.BeginResponse:
+        """Begins a sale."""
+        del context
+        sale = await self._register.begin(request.transaction_id)
+        return register_pb2.BeginResponse(sale=sale_to(sale))
+
+    @answers
+    async def AddLine(
+        self, request: register_pb2.AddLineRequest, context: Context
+    ) -> register_pb2.AddLineResponse:
+        """Rings up a product, or takes one back."""
+        del context
+        sale = await self._register.add_line(
+            check_transaction_id(request.transaction_id),
+            request.version,
+            request.code,
+            request.quantity_milli,
+            money_from(request.unit_price) if request.HasField("unit_price") else None,
+            request.price_reason,
+            return_from(request.return_of) if request.HasField("return_of") else None,
+        )
+        return register_pb2.AddLineResponse(sale=sale_to(sale))
+
+    @answers
+    async def ChangeLine(
+        self, request: register_pb2.ChangeLineRequest, context: Context
+    ) -> register_pb2.ChangeLineResponse:
+        """Changes a line."""
+        del context
+        sale = await self._register.change_line(
+            check_transaction_id(request.transaction_id),
+            request.version,
+            request.line_id,
+            request.quantity_milli or None,
+            money_from(request.unit_price) if request.HasField("unit_price") else None,
+            request.price_reason,
+        )
+        return register_pb2.ChangeLineResponse(sale=sale_to(sale))
+
+    @answers
+    async def VoidLine(
+        self, request: register_pb2.VoidLineRequest, context: Context
+    ) -> register_pb2.VoidLineResponse:
+        """Takes a line off."""
+        del context
+        name = check_transaction_id(request.transaction_id)
+        sale = await self._register.void_line(name, request.version, request.line_id)
+        return register_pb2.VoidLineResponse(sale=sale_to(sale))
+
+    @answers
+    async def AddTender(
+        self, request: register_pb2.AddTenderRequest, context: Context
+    ) -> register_pb2.AddTenderResponse:
+        """Takes a payment."""
+        del context
+        name = check_transaction_id(request.transaction_id)
+        amount = money_from(request.amount)
+        if kind_from(request.kind) is TenderKind.CASH:
+            if request.card_number:
+                raise invalid("card_number", "cash has none")
+            sale = await self._register.add_cash(name, request.version, amount)
+        else:
+            sale = await self._register.add_gift_card(
+                name, request.version, amount, request.card_number
+            )
+        return register_pb2.AddTenderResponse(sale=sale_to(sale))
+
+    @answers
+    async def VoidTender(
+        self, request: register_pb2.VoidTenderRequest, context: Context
+    ) -> register_pb2.VoidTenderResponse:
+        """Takes a payment back."""
+        del context
+        name = check_transaction_id(request.transaction_id)
+        sale = await self._register.void_tender(name, request.version, request.line_id)
+        return register_pb2.VoidTenderResponse(sale=sale_to(sale))
+
+    @answers
+    async def Complete(
+        self, request: register_pb2.CompleteRequest, context: Context
+    ) -> register_pb2.CompleteResponse:
+        """Completes the sale."""
+        del context
+        name = check_transaction_id(request.transaction_id)
+        sale = await self._register.complete(name, request.version)
+        return register_pb2.CompleteResponse(sale=sale_to(sale))
+
+    @answers
+    async def Void(
+        self, request: register_pb2.VoidRequest, context: Context
+    ) -> register_pb2.VoidResponse:
+        """Gives the sale up."""
+        del context
+        name = check_transaction_id(request.transaction_id)
+        sale = await self._register.void(name, request.version)
+        return register_pb2.VoidResponse(sale=sale_to(sale))
+
+    @answers
+    async def GetSale(
+        self, request: register_pb2.GetSaleRequest, context: Context
+    ) -> register_pb2.GetSaleResponse:
+        """Returns a sale."""
+        del context
+        sale = await self._register.sale(request.transaction_id)
+        return register_pb2.GetSaleResponse(sale=sale_to(sale))
+
+    @answers
+    async def ListJournal(
+        self, request: register_pb2.ListJournalRequest, context: Context
+    ) -> register_pb2.ListJournalResponse:
+        """Lists the journal, newest first."""
+        del context
+        limit = page_limit(request.page_size, PAGE_DEFAULT, PAGE_MAX)
+        lines = await self._register.lines(number_token(request.page_token), limit)
+        return register_pb2.ListJournalResponse(
+            lines=[_line(line) for line in lines],
+            next_page_token=str(lines[-1].number) if len(lines) == limit else "",
+        )
+
+    @answers
+    async def GetStatus(
+        self, request: register_pb2.GetStatusRequest, context: Context
+    ) -> register_pb2.GetStatusResponse:
+        """Returns the status."""
+        del request, context
+        return register_pb2.GetStatusResponse(status=_status(await self._register.status()))
+
+    @streams
+    async def WatchStatus(
+        self, request: register_pb2.WatchStatusRequest, context: Context
+    ) -> AsyncIterator[register_pb2.WatchStatusResponse]:
+        """The status now and after every change."""
+        del request, context
+        before: register_pb2.RegisterStatus | None = None
+        while True:
+            version = self._register.news.version
+            now = _status(await self._register.status())
+            if now != before:
+                before = now
+                yield register_pb2.WatchStatusResponse(status=now)
+            await self._register.news.after(version)
+
+    @answers
+    async def SwitchConnection(
+        self, request: register_pb2.SwitchConnectionRequest, context: Context
+    ) -> register_pb2.SwitchConnectionResponse:
+        """Connects or disconnects by hand."""
+        del context
+        await self._register.switch_connection(connect=request.connect)
+        status = _status(await self._register.status())
+        return register_pb2.SwitchConnectionResponse(status=status)
+
+
+def _line(line: JournalLine) -> register_pb2.JournalLine:
+    noted = line.noted
+    return register_pb2.JournalLine(
+        position=position_to(line.lane, line.sequence),
+        kind=noted.kind,
+        transaction_id=noted.transaction_id,
+        receipt_number=noted.receipt_number,
+        total=money_to(noted.total) if noted.total else None,
+        time=time_to(noted.wall_s),
+        at_channel=line.at_channel,
+        at_headquarters=line.at_headquarters,
+    )
+
+
+def _status(status: Status) -> register_pb2.RegisterStatus:
+    waiting = status.waiting
+    return register_pb2.RegisterStatus(
+        register_id=status.register_id,
+        store_id=status.store_id,
+        mode=_MODES[status.connection.mode],
+        mode_reason=status.connection.reason,
+        mode_since=time_to(status.connection.since_wall_s),
+        link_up=status.link_up,
+        headquarters_reachable=status.headquarters_reachable,
+        waiting_entries=waiting.entries,
+        waiting_headquarters=waiting.headquarters_entries,
+        waiting_amount=money_to(waiting.amount) if waiting.amount else None,
+        waiting_since=time_to(waiting.since_wall_s) if waiting.since_wall_s else None,
+        offline_ready=not status.missing,
+        offline_missing=status.missing,
+        catalogue_sequence=status.catalogue_sequence,
+        parameters_version=status.parameters_version,
+        staff_id=status.staff_id,
+        open_transaction_id=status.open_transaction_id,
+        operations=status.operations,
+        lane_announced=status.lane_announced,
+    )

@@ -1,0 +1,170 @@
+"""Cards at the till: lock one for a tender, confirm at completion, give up, keep alive.
+
+The key is durable before LockCard is sent. Whatever is not known to have been refused is unlocked,
+at once and by a journal entry, so that no lock that was granted and never heard of stays.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from stillopen.core.errors import Misuse, Reason, Refused, StillopenError
+from stillopen.core.ids import new_lock_key
+from stillopen.core.money import Money
+from stillopen.core.ports import Clock
+from stillopen.core.sale import CardTender, Sale
+from stillopen.register import intents
+from stillopen.register.failover import Failover
+from stillopen.register.journal import Journal, Noted
+from stillopen.register.online import Online, balance_of, blocks
+from stillopen.rpc.wire import duration_from
+from stillopen.storage.engine import Session
+
+RELEASES_MAX = 1_000
+RELEASE_TIMEOUT_S = 5.0
+
+_REFUSED_FOR_SURE = {
+    Reason.CARD_UNKNOWN,
+    Reason.CARD_LOCKED,
+    Reason.CURRENCY_MISMATCH,
+    Reason.INSUFFICIENT_BALANCE,
+    Reason.CARD_TWICE,
+    Reason.LOCK_ENDED,
+}
+"""Headquarters said no and keeps the key as ended: there is nothing to unlock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A lock for a tender, and for how long it may be concluded without headquarters."""
+
+    card: CardTender
+    conclude_within_s: float
+
+
+class Cards:
+    """The cards of this register's sales."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        online: Online,
+        failover: Failover,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._journal = journal
+        self._online = online
+        self._failover = failover
+        self._clock = clock
+        self._rng = rng
+        self._releases: asyncio.Queue[bytes] = asyncio.Queue(RELEASES_MAX)
+
+    async def lock(self, sale: Sale, line_id: str, number: str, amount: Money) -> Granted:
+        """Locks the card; Refused with the trade's reason, OFFLINE or HEADQUARTERS_UNREACHABLE."""
+        if not self._failover.state.online:
+            raise Refused(Reason.OFFLINE, "the register is offline; cards need headquarters")
+        key = new_lock_key(self._rng)
+        sent = intents.sent_now(self._clock)
+        transaction = sale.transaction_id
+        await self._journal.engine.write(
+            lambda session: intents.intend(session, key, transaction, sent)
+        )
+        try:
+            lock = await self._failover.realtime(
+                lambda timeout_s: self._online.lock_card(
+                    key, number, transaction, line_id, amount, timeout_s
+                )
+            )
+        except StillopenError as error:
+            sure = error.reason in _REFUSED_FOR_SURE or isinstance(error, Misuse)
+            await self.forget(key, transaction, journaled=not sure)
+            raise
+        if not blocks(lock):
+            await self.forget(key, transaction, journaled=True)
+            raise Refused(Reason.LOCK_ENDED, "the lock had lapsed before it was heard of")
+        card = CardTender(key, lock.card_id, lock.last_four, balance_of(lock))
+        return Granted(card, duration_from(lock.conclude_within))
+
+    async def forget(self, lock_key: bytes, transaction_id: str, *, journaled: bool) -> None:
+        """Ends an intent that became no tender; `journaled` when a lock may exist."""
+
+        def put(session: Session) -> None:
+            if journaled:
+                self.give_up(session, lock_key, transaction_id)
+            else:
+                intents.done(session, lock_key)
+
+        await self._journal.engine.write(put)
+        if journaled:
+            self._journal.news.tell()
+            self.release(lock_key)
+
+    async def forget_orphans(self) -> None:
+        """After a start: ends every intent whose lock was never heard of."""
+        wanting = await self._journal.engine.read(intents.orphans)
+        for lock_key, transaction_id in wanting:
+            await self.forget(lock_key, transaction_id, journaled=True)
+
+    def give_up(self, session: Session, lock_key: bytes, transaction_id: str) -> None:
+        """Journals, in the caller's transaction, that a lock is given up."""
+        wall_s = self._clock.wall_s()
+        record = intents.unlock_record(lock_key, transaction_id, wall_s)
+        self._journal.append(session, record, Noted("UNLOCK", transaction_id, wall_s))
+        intents.done(session, lock_key)
+
+    def release(self, lock_key: bytes) -> None:
+        """Has the lock ended at once, besides the journal; not waited for."""
+        if not self._releases.full():  # the journal brings it home in any case
+            self._releases.put_nowait(lock_key)
+
+    async def confirm(self, sale: Sale) -> None:
+        """Asks headquarters to keep the sale's cards until it is home; without its word, the terms.
+
+        Refused CONFIRM_REFUSED when a card is no longer kept, CONCLUDE_NOT_ALLOWED when there is no
+        answer and the window of a card is closed.
+        """
+        keys = [card.lock_key for card in sale.cards]
+        try:
+            locks = await self._failover.realtime(
+                lambda timeout_s: self._online.renew(keys, timeout_s, confirm=True)
+            )
+        except Refused as error:
+            if error.reason not in {Reason.OFFLINE, Reason.HEADQUARTERS_UNREACHABLE}:
+                raise
+        else:
+            gone = [c for c, lock in zip(sale.cards, locks, strict=True) if not blocks(lock)]
+            if gone:
+                raise Refused(
+                    Reason.CONFIRM_REFUSED,
+                    f"headquarters no longer keeps card ...{gone[0].last_four} for this sale;"
+                    " take the tender back",
+                )
+            return
+        now = intents.sent_now(self._clock)
+        if not await self._journal.engine.read(
+            lambda session: intents.windows_open(session, keys, now)
+        ):
+            raise Refused(
+                Reason.CONCLUDE_NOT_ALLOWED,
+                "a card on this sale may not be concluded without headquarters; wait, or take the"
+                " tender back",
+            )
+
+    async def keep_alive(self, lock_keys: list[bytes], timeout_s: float) -> None:
+        """Renews the locks of the open sale; a failure is seen when the sale completes."""
+        try:
+            await self._online.renew(lock_keys, timeout_s, confirm=False)
+        except StillopenError:
+            return  # the next renewal, the confirm or the terms decide
+
+    async def run_releases(self) -> None:
+        """Ends locks that were given up, once each; the journal does it again."""
+        while True:
+            lock_key = await self._releases.get()
+            if not self._failover.link_up:
+                continue
+            try:
+                await self._online.unlock(lock_key, RELEASE_TIMEOUT_S)
+            except StillopenError:
+                continue  # the journal brings it home

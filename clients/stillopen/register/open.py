@@ -1,0 +1,133 @@
+"""Opening a register: its two databases, its channel, its parts."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import grpc.aio
+
+from stillopen.core.errors import Misuse, Reason
+from stillopen.core.ids import check_id
+from stillopen.core.ports import Clock
+from stillopen.register.failover import Failover
+from stillopen.register.journal import open_journal
+from stillopen.register.online import Online
+from stillopen.register.register import Register
+from stillopen.register.tables import SCHEMA
+from stillopen.replication.client import SyncClient
+from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
+from stillopen.replication.replica import open_replica
+from stillopen.replication.sign_in import PasswordCheck, check_off_loop
+from stillopen.rpc.channel import open_channel
+from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.machine import SystemClock, system_random
+from stillopen.storage.engine import Engine
+from stillopen.storage.files import set_aside
+from stillopen.storage.schema import Schema
+from stillopen.storage.sqlite import open_sqlite
+
+
+class OpenEngine(Protocol):
+    """How databases are opened."""
+
+    def __call__(self, path: Path, schema: Schema, *, durable: bool = True) -> Awaitable[Engine]:
+        """Opens or creates the database at `path`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterSettings:
+    """Which register, where its files are, and where its channel is."""
+
+    register_id: str
+    data: Path
+    """Holds journal.db (never to be lost) and offline.db (made again from the channel)."""
+    channel: str
+    """host:port of the store's channel."""
+    plaintext_beyond_loopback: bool = False
+
+
+def _nothing(_: str) -> None:
+    pass
+
+
+async def open_register(
+    settings: RegisterSettings,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    open_engine: OpenEngine = open_sqlite,
+    channel: grpc.aio.Channel | None = None,
+    check_password: PasswordCheck = check_off_loop,
+    warn: Callable[[str], None] = _nothing,
+) -> Register:
+    """Opens the register and begins delivery.
+
+    Misuse REGISTER_IN_USE when another process has it. A damaged journal.db is set aside, never
+    deleted, and a damaged offline.db too; `warn` is told, and the register goes on with new ones.
+    """
+    check_id(settings.register_id, "register_id")
+    clock = clock or SystemClock()
+    rng = rng or system_random()
+    engine = await _open(open_engine, settings.data / "journal.db", SCHEMA, warn, durable=True)
+    try:
+        journal = await open_journal(engine, settings.register_id, rng)
+        replica_engine = await _open(
+            open_engine, settings.data / "offline.db", REPLICA_SCHEMA, warn, durable=False
+        )
+    except BaseException:
+        await engine.close()
+        raise
+    replica = await open_replica(replica_engine)
+    caller = Caller(CallerKind.REGISTER, settings.register_id)
+    link_channel = channel or open_channel(
+        settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
+    )
+    link = SyncClient(link_channel, caller, journal, replica, rng)
+    failover = Failover(
+        link_channel,
+        link,
+        lambda: replica.profile,
+        clock,
+        manual=bool(await journal.get("manual_offline")),
+    )
+
+    async def close() -> None:
+        await link_channel.close()
+        await replica_engine.close()
+        await engine.close()
+
+    register = Register(
+        journal=journal,
+        replica=replica,
+        online=Online(link_channel, caller),
+        failover=failover,
+        link=link,
+        clock=clock,
+        rng=rng,
+        check_password=check_password,
+        close=close,
+        store_id=await journal.get("store_id"),
+    )
+    await register.start()
+    return register
+
+
+async def _open(
+    open_engine: OpenEngine,
+    path: Path,
+    schema: Schema,
+    warn: Callable[[str], None],
+    *,
+    durable: bool,
+) -> Engine:
+    try:
+        return await open_engine(path, schema, durable=durable)
+    except Misuse as error:
+        if error.reason is not Reason.DATABASE_DAMAGED:
+            raise
+        kept = set_aside(path)
+        warn(f"{path} cannot be read and was set aside as {kept}; beginning a new one")
+        return await open_engine(path, schema, durable=durable)

@@ -1,0 +1,121 @@
+"""Sales in journal.db: every change is compare-and-set on the version.
+
+It is one transaction with whatever it journals.
+A repeat of the last write is known by its digest and answered with the sale as that write left it,
+also after a restart. An older version is refused and changes nothing.
+"""
+
+from collections.abc import Callable
+
+from stillopen.core.errors import Reason, Refused
+from stillopen.core.journal import PAYLOAD_BYTES_MAX
+from stillopen.core.sale import Sale, check_version
+from stillopen.rpc.wire_sale import sale_from, sale_to
+from stillopen.storage.engine import Engine, Session
+from stillopen.v1 import types_pb2
+
+_RESERVE_BYTES = 16 * 1024
+"""Room for the tenders and the frame of a journal entry."""
+
+Change = Callable[[Session, Sale], Sale]
+"""The next version of a sale; may write what goes with it in the same transaction."""
+
+
+class SaleStore:
+    """The sales of one register."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._last: Sale | None = None
+        """The sale last written; spares reading it when its version is still the newest."""
+
+    async def open_sale(self) -> Sale | None:
+        """The sale that is open, if any."""
+        row = await self.engine.read(
+            lambda session: session.one("SELECT data FROM sale WHERE state = 'OPEN'")
+        )
+        return _sale(row[0]) if row else None
+
+    async def sale(self, transaction_id: str) -> Sale:
+        """The sale; Refused SALE_UNKNOWN."""
+        known = self._last
+        return await self.engine.read(lambda session: _load(session, transaction_id, known)[0])
+
+    async def begin(self, sale: Sale) -> Sale:
+        """A new sale; the one that was begun with this id, when it is repeated."""
+
+        def put(session: Session) -> Sale:
+            row = session.one("SELECT data FROM sale WHERE transaction_id = ?", sale.transaction_id)
+            if row is not None:
+                return _sale(row[0])
+            if other := session.one("SELECT transaction_id FROM sale WHERE state = 'OPEN'"):
+                raise Refused(Reason.SALE_OPEN, f"sale {other[0]} is open")
+            session.run(
+                "INSERT INTO sale VALUES (?,?,?,?,x'')",
+                sale.transaction_id,
+                sale.version,
+                str(sale.state),
+                _bytes(sale),
+            )
+            return sale
+
+        return await self.engine.write(put)
+
+    async def change(
+        self, transaction_id: str, version: int, request: bytes, change: Change
+    ) -> Sale:
+        """Makes the next version. `request` is the digest of the write, to know its repeat."""
+        known = self._last
+
+        def put(session: Session) -> Sale:
+            sale, last = _load(session, transaction_id, known)
+            if request and last == request and sale.version == version + 1:
+                return sale
+            check_version(sale, version)
+            changed = change(session, sale)
+            data = _bytes(changed)
+            if len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES and changed.version > version:
+                raise Refused(Reason.SALE_TOO_LARGE, "the sale would not fit a journal entry")
+            session.run(
+                "UPDATE sale SET version = ?, state = ?, data = ?, last_request = ?"
+                " WHERE transaction_id = ?",
+                changed.version,
+                str(changed.state),
+                data,
+                request,
+                transaction_id,
+            )
+            return changed
+
+        self._last = await self.engine.write(put)
+        return self._last
+
+    async def repeated(self, transaction_id: str, version: int, request: bytes) -> Sale | None:
+        """The answer to a repeat of the last write; nothing when it is no repeat."""
+        known = self._last
+
+        def read(session: Session) -> Sale | None:
+            sale, last = _load(session, transaction_id, known)
+            return sale if last == request and sale.version == version + 1 else None
+
+        return await self.engine.read(read)
+
+
+def _load(session: Session, transaction_id: str, known: Sale | None) -> tuple[Sale, bytes]:
+    row = session.one(
+        "SELECT version, last_request FROM sale WHERE transaction_id = ?", transaction_id
+    )
+    if row is None:
+        raise Refused(Reason.SALE_UNKNOWN, "no such sale", "transaction_id")
+    if known and (known.transaction_id, known.version) == (transaction_id, row[0]):
+        return known, row[1]
+    [(data,)] = session.all("SELECT data FROM sale WHERE transaction_id = ?", transaction_id)
+    return _sale(data), row[1]
+
+
+def _sale(data: bytes) -> Sale:
+    return sale_from(types_pb2.Sale.FromString(data))
+
+
+def _bytes(sale: Sale) -> bytes:
+    return sale_to(sale).SerializeToString()

@@ -1,0 +1,54 @@
+"""journal.db: what a register must never lose: journal, sales, card intents, settings."""
+
+from stillopen.storage.schema import Schema
+
+SCHEMA = Schema(
+    "journal",
+    (
+        (
+            """CREATE TABLE journal_lane (
+                 opened INTEGER PRIMARY KEY,
+                 epoch TEXT NOT NULL UNIQUE,
+                 head INTEGER NOT NULL,
+                 head_digest BLOB NOT NULL,
+                 through INTEGER NOT NULL,
+                 headquarters_through INTEGER NOT NULL,
+                 headquarters_knows INTEGER NOT NULL,
+                 purge_through INTEGER NOT NULL) STRICT""",
+            """CREATE TABLE journal_entry (
+                 register_id TEXT NOT NULL,
+                 epoch TEXT NOT NULL,
+                 sequence INTEGER NOT NULL,
+                 parent_digest BLOB NOT NULL,
+                 digest BLOB NOT NULL,
+                 payload BLOB NOT NULL,
+                 number INTEGER PRIMARY KEY,
+                 kind TEXT NOT NULL,
+                 transaction_id TEXT NOT NULL,
+                 receipt_number TEXT NOT NULL,
+                 currency TEXT NOT NULL,
+                 total_minor INTEGER NOT NULL,
+                 wall_s REAL NOT NULL,
+                 UNIQUE (register_id, epoch, sequence)) STRICT""",
+            """CREATE TABLE sale (
+                 transaction_id TEXT PRIMARY KEY,
+                 version INTEGER NOT NULL,
+                 state TEXT NOT NULL,
+                 data BLOB NOT NULL,
+                 last_request BLOB NOT NULL) STRICT, WITHOUT ROWID""",
+            "CREATE UNIQUE INDEX sale_open ON sale (state) WHERE state = 'OPEN'",
+            """CREATE TABLE card_intent (
+                 lock_key BLOB PRIMARY KEY,
+                 transaction_id TEXT NOT NULL,
+                 state TEXT NOT NULL,
+                 conclude_within_s REAL NOT NULL,
+                 sent_elapsed_s REAL NOT NULL,
+                 sent_wall_s REAL NOT NULL,
+                 boot_id TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+            "CREATE INDEX card_intent_live ON card_intent (state) WHERE state <> 'DONE'",
+            """CREATE TABLE setting (
+                 name TEXT PRIMARY KEY,
+                 value TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        ),
+    ),
+)

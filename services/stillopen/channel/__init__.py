@@ -1,0 +1,1 @@
+"""ChannelDataService: what registers ask while they are online, and the relay of cards."""

@@ -1,0 +1,126 @@
+"""ChannelDataService: the channel database's answers to registers that are online."""
+
+from stillopen.channel.sales import save_entry
+from stillopen.core.products import StaffMember
+from stillopen.replication.received import ReceivedSales
+from stillopen.replication.replica import Replica
+from stillopen.replication.sign_in import PasswordCheck, sign_in
+from stillopen.rpc.context import Context
+from stillopen.rpc.identity import CallerKind, caller_of
+from stillopen.rpc.paging import number_token, page_limit
+from stillopen.rpc.status import answers
+from stillopen.rpc.wire import entry_from, parameters_to, product_to, profile_to, staff_to
+from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc
+
+SERVICE = "stillopen.v1.ChannelDataService"
+PAGE_DEFAULT, PAGE_MAX = 50, 500
+
+
+class ChannelDataServicer(channel_data_pb2_grpc.ChannelDataServiceServicer):
+    """One store's data."""
+
+    def __init__(
+        self,
+        store_id: str,
+        replica: Replica,
+        received: ReceivedSales,
+        check_password: PasswordCheck,
+    ) -> None:
+        self._store_id = store_id
+        self._replica = replica
+        self._received = received
+        self._check_password = check_password
+
+    @answers
+    async def GetChannelConfiguration(
+        self,
+        request: channel_data_pb2.GetChannelConfigurationRequest,  # noqa: ARG002
+        context: Context,
+    ) -> channel_data_pb2.GetChannelConfigurationResponse:
+        """Says which store this is."""
+        caller_of(context)
+        return channel_data_pb2.GetChannelConfigurationResponse(
+            store_id=self._store_id,
+            offline_profile=profile_to(self._replica.profile),
+            catalogue_sequence=self._replica.at.sequence,
+        )
+
+    @answers
+    async def GetParameters(
+        self,
+        request: channel_data_pb2.GetParametersRequest,  # noqa: ARG002
+        context: Context,
+    ) -> channel_data_pb2.GetParametersResponse:
+        """Returns the parameters in force here."""
+        caller_of(context)
+        return channel_data_pb2.GetParametersResponse(
+            parameters=parameters_to(self._replica.parameters)
+        )
+
+    @answers
+    async def GetProduct(
+        self, request: channel_data_pb2.GetProductRequest, context: Context
+    ) -> channel_data_pb2.GetProductResponse:
+        """Finds one product."""
+        caller_of(context)
+        sequence = self._replica.at.sequence
+        product = await self._replica.product(request.code)
+        return channel_data_pb2.GetProductResponse(
+            product=product_to(product), catalogue_sequence=sequence
+        )
+
+    @answers
+    async def SearchProducts(
+        self, request: channel_data_pb2.SearchProductsRequest, context: Context
+    ) -> channel_data_pb2.SearchProductsResponse:
+        """Finds products."""
+        caller_of(context)
+        limit = page_limit(request.page_size, PAGE_DEFAULT, PAGE_MAX)
+        products = await self._replica.search(request.query, request.page_token, limit)
+        return channel_data_pb2.SearchProductsResponse(
+            products=[product_to(product) for product in products],
+            next_page_token=products[-1].product_id if len(products) == limit else "",
+        )
+
+    @answers
+    async def SignIn(
+        self, request: channel_data_pb2.SignInRequest, context: Context
+    ) -> channel_data_pb2.SignInResponse:
+        """Checks a password."""
+        caller_of(context, CallerKind.REGISTER)
+        member = await sign_in(
+            self._replica, request.staff_id, request.password, self._check_password
+        )
+        public = StaffMember(member.staff_id, member.name)
+        return channel_data_pb2.SignInResponse(staff=staff_to(public))
+
+    @answers
+    async def SaveTransaction(
+        self, request: channel_data_pb2.SaveTransactionRequest, context: Context
+    ) -> channel_data_pb2.SaveTransactionResponse:
+        """Takes one journal entry."""
+        caller = caller_of(context, CallerKind.REGISTER)
+        repeated = await save_entry(self._received.inbox, entry_from(request.entry), caller.name)
+        return channel_data_pb2.SaveTransactionResponse(repeated=repeated)
+
+    @answers
+    async def GetTransaction(
+        self, request: channel_data_pb2.GetTransactionRequest, context: Context
+    ) -> channel_data_pb2.GetTransactionResponse:
+        """Returns a sale."""
+        caller_of(context)
+        sale = await self._received.sale(request.transaction_id)
+        return channel_data_pb2.GetTransactionResponse(sale=sale)
+
+    @answers
+    async def ListTransactions(
+        self, request: channel_data_pb2.ListTransactionsRequest, context: Context
+    ) -> channel_data_pb2.ListTransactionsResponse:
+        """Lists sales."""
+        caller_of(context)
+        limit = page_limit(request.page_size, PAGE_DEFAULT, PAGE_MAX)
+        sales, more = await self._received.sales(number_token(request.page_token), limit)
+        return channel_data_pb2.ListTransactionsResponse(
+            sales=[each.sale for each in sales],
+            next_page_token=str(sales[-1].arrival) if more else "",
+        )

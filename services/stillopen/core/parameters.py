@@ -1,0 +1,92 @@
+"""Parameters of group Posting, and the profile that says when a register goes offline.
+
+Names follow the seeds ("Allow concluding gift card transactions in offline mode", tab Gift card).
+"""
+
+from dataclasses import dataclass, field
+
+from stillopen.core.errors import Misuse, Reason, invalid
+from stillopen.core.ids import check_id
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardParameters:
+    """How gift cards are locked and what a register may conclude alone. Times in seconds."""
+
+    allow_concluding_offline: bool = False
+    """The incumbent's parameter; off by default."""
+    conclude_within_s: float = 8 * 3600.0
+    """For how long a locked card may be concluded without headquarters' word, when allowed."""
+    lease_s: float = 120.0
+    """For how long a lock blocks after its grant or renewal."""
+    grace_s: float = 3 * DAY_S
+    """For how much longer one blocks that has terms or was confirmed."""
+    settle_margin_s: float = 2 * DAY_S
+    """How long a concluded sale may take to come home and be certain of its money."""
+
+    @property
+    def terms_s(self) -> float:
+        """What a lock granted now may be concluded within; 0 when the parameter is off."""
+        return self.conclude_within_s if self.allow_concluding_offline else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What headquarters decides for all its stores."""
+
+    version: int = 0
+    currency: str = "EUR"
+    gift_card: GiftCardParameters = field(default_factory=GiftCardParameters)
+
+
+def check_gift_card(parameters: GiftCardParameters) -> GiftCardParameters:
+    """Refuses terms that could outlast what headquarters keeps blocked (protocol rule 4)."""
+    for name in ("conclude_within_s", "lease_s", "grace_s", "settle_margin_s"):
+        value = getattr(parameters, name)
+        if not 0 <= value <= 366 * DAY_S:
+            raise invalid(name, "between nothing and a year")
+    if parameters.lease_s < 1:
+        raise invalid("lease_s", "at least a second")
+    if (
+        parameters.conclude_within_s + parameters.settle_margin_s
+        > parameters.lease_s + parameters.grace_s
+    ):
+        raise Misuse(
+            Reason.PARAMETERS_INVALID,
+            "conclude_within + settle_margin must not exceed lease + grace: a sale could be"
+            " concluded after headquarters has let the card go",
+            "conclude_within_s",
+        )
+    return parameters
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineProfile:
+    """When registers go offline and come back; the incumbent's fields, every time in seconds."""
+
+    name: str = "Default"
+    timeout_s: float = 3.0
+    """How long a request may stay unanswered; all its tries share it."""
+    reconnect_interval_s: float = 300.0
+    """How long a register stays offline before a new sale may bring it back (incumbent: 5 min)."""
+    retry_count_to_offline: int = 1
+    """How many times a request is tried within its time."""
+    heartbeat_interval_s: float = 5.0
+    """How often each side of a stream says that it is there; gone after three missed."""
+
+
+def check_profile(profile: OfflineProfile) -> OfflineProfile:
+    """Refuses times and counts with which a register could not work."""
+    check_id(profile.name, "name")
+    bounds = {
+        "timeout_s": (0.05, 120.0),
+        "reconnect_interval_s": (0.0, DAY_S),
+        "heartbeat_interval_s": (0.05, 300.0),
+        "retry_count_to_offline": (1, 10),
+    }
+    for name, (low, high) in bounds.items():
+        if not low <= getattr(profile, name) <= high:
+            raise invalid(name, f"between {low:g} and {high:g}")
+    return profile

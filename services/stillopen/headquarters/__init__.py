@@ -1,0 +1,1 @@
+"""HeadquartersService: master data, parameters, and the sales that came home."""

@@ -1,0 +1,187 @@
+"""Headquarters' master data, and the package that brings it to the stores."""
+
+import hashlib
+import random
+from dataclasses import replace
+
+from stillopen.core.errors import Reason, Refused
+from stillopen.core.ids import fold_code
+from stillopen.core.money import Money
+from stillopen.core.parameters import (
+    GiftCardParameters,
+    OfflineProfile,
+    Parameters,
+    check_gift_card,
+    check_profile,
+)
+from stillopen.core.products import Product, StaffMember
+from stillopen.replication.inbox import STEP as INBOX_STEP
+from stillopen.replication.news import News
+from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.received import STEP as RECEIVED_STEP
+from stillopen.rpc.wire import (
+    parameters_from,
+    parameters_to,
+    product_to,
+    profile_from,
+    profile_to,
+    staff_to,
+)
+from stillopen.storage.engine import Engine, Row, Session
+from stillopen.storage.schema import Schema
+from stillopen.v1 import sync_pb2, types_pb2
+
+SCHEMA = Schema(
+    "headquarters",
+    (
+        (
+            """CREATE TABLE product (
+                 code TEXT PRIMARY KEY,
+                 product_id TEXT NOT NULL,
+                 name TEXT NOT NULL,
+                 currency TEXT NOT NULL,
+                 price_minor INTEGER NOT NULL,
+                 barcodes TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+            """CREATE TABLE staff (
+                 staff_id TEXT PRIMARY KEY,
+                 name TEXT NOT NULL,
+                 password_hash TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+            """CREATE TABLE master (
+                 id INTEGER PRIMARY KEY CHECK (id = 1),
+                 generation TEXT NOT NULL,
+                 sequence INTEGER NOT NULL,
+                 parameters BLOB NOT NULL,
+                 profile BLOB NOT NULL) STRICT""",
+            *INBOX_STEP,
+            *RECEIVED_STEP,
+        ),
+    ),
+)
+
+
+class MasterData:
+    """Products, staff, parameters and the offline profile. Open with `open_master`."""
+
+    def __init__(self, engine: Engine, row: Row) -> None:
+        self.engine = engine
+        self.news = News()
+        self._generation = int(row[0], 16)
+        self._sequence: int = row[1]
+        self.parameters = parameters_from(types_pb2.Parameters.FromString(row[2]))
+        self.profile = profile_from(types_pb2.OfflineProfile.FromString(row[3]))
+        self._package: Package | None = None
+
+    async def put_products(self, products: list[Product]) -> None:
+        """Adds and changes products, all in one transaction."""
+        rows = [
+            (
+                fold_code(p.product_id),
+                p.product_id,
+                p.name,
+                p.price.currency,
+                p.price.minor,
+                "\n".join(p.barcodes),
+            )
+            for p in products
+        ]
+
+        def put(session: Session) -> None:
+            session.run_many("INSERT OR REPLACE INTO product VALUES (?,?,?,?,?,?)", rows)
+            session.run("UPDATE master SET sequence = sequence + 1")
+
+        await self.engine.write(put)
+        self._moved()
+
+    async def put_staff(self, staff: list[StaffMember]) -> None:
+        """Adds and changes staff, all in one transaction."""
+
+        def put(session: Session) -> None:
+            session.run_many(
+                "INSERT OR REPLACE INTO staff VALUES (?,?,?)",
+                [(member.staff_id, member.name, member.password_hash) for member in staff],
+            )
+            session.run("UPDATE master SET sequence = sequence + 1")
+
+        await self.engine.write(put)
+        self._moved()
+
+    async def put_parameters(self, seen: int, currency: str, card: GiftCardParameters) -> None:
+        """Changes parameters; in effect with the next lock. Refused VERSION_OLD."""
+        check_gift_card(card)
+        if seen != self.parameters.version:
+            raise Refused(
+                Reason.VERSION_OLD, f"version {self.parameters.version} is in force", "version"
+            )
+        parameters = Parameters(seen + 1, currency, card)
+        data = parameters_to(parameters).SerializeToString()
+
+        def put(session: Session) -> None:
+            session.run("UPDATE master SET sequence = sequence + 1, parameters = ?", data)
+
+        await self.engine.write(put)
+        self.parameters = parameters
+        self._moved()
+
+    async def put_profile(self, profile: OfflineProfile) -> None:
+        """Changes when registers go offline and come back."""
+        data = profile_to(check_profile(profile)).SerializeToString()
+
+        def put(session: Session) -> None:
+            session.run("UPDATE master SET sequence = sequence + 1, profile = ?", data)
+
+        await self.engine.write(put)
+        self.profile = replace(profile)
+        self._moved()
+
+    async def newest(self, cursor: Cursor) -> Package | None:
+        """Everything, as one package, for a replica that has another state."""
+        sequence = self._sequence
+        package = self._package
+        if package is None or package.cursor.sequence != sequence:
+            package = await self.engine.read(self._build)
+            self._package = package
+        return package if package.cursor != cursor else None
+
+    def _moved(self) -> None:
+        self._sequence += 1
+        self.news.tell()
+
+    def _build(self, session: Session) -> Package:
+        [(sequence, parameters, profile)] = session.all(
+            "SELECT sequence, parameters, profile FROM master"
+        )
+        products = session.all(
+            "SELECT product_id, name, currency, price_minor, barcodes FROM product ORDER BY code"
+        )
+        staff = session.all("SELECT staff_id, name, password_hash FROM staff ORDER BY staff_id")
+        data = sync_pb2.MasterData(
+            parameters=types_pb2.Parameters.FromString(parameters),
+            offline_profile=types_pb2.OfflineProfile.FromString(profile),
+            staff=[staff_to(StaffMember(*row)) for row in staff],
+            products=[
+                product_to(
+                    Product(r[0], r[1], Money(r[2], r[3]), tuple(r[4].split("\n")) if r[4] else ())
+                )
+                for r in products
+            ],
+        ).SerializeToString()
+        cursor = Cursor(self._generation, sequence, hashlib.sha256(data).digest())
+        return Package(cursor, data)
+
+
+async def open_master(engine: Engine, rng: random.Random, currency: str) -> MasterData:
+    """The master data of an open database; begins it, in `currency`, when there is none."""
+    generation = f"{rng.getrandbits(64) or 1:016x}"
+    parameters = parameters_to(Parameters(0, currency)).SerializeToString()
+    profile = profile_to(OfflineProfile()).SerializeToString()
+
+    def begin(session: Session) -> Row:
+        session.run(
+            "INSERT INTO master VALUES (1, ?, 0, ?, ?) ON CONFLICT DO NOTHING",
+            generation,
+            parameters,
+            profile,
+        )
+        return session.all("SELECT generation, sequence, parameters, profile FROM master")[0]
+
+    return MasterData(engine, await engine.write(begin))

@@ -1,0 +1,195 @@
+"""HeadquartersService: imports, parameters, and what came home."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from stillopen.core.errors import Reason, Refused
+from stillopen.core.money import Money, check_money
+from stillopen.core.parameters import GiftCardParameters
+from stillopen.core.products import Product, StaffMember, check_product, check_staff
+from stillopen.headquarters.completeness import completeness
+from stillopen.headquarters.master import MasterData
+from stillopen.headquarters.processor import HEADQUARTERS
+from stillopen.replication.received import ReceivedSales
+from stillopen.rpc.context import Context
+from stillopen.rpc.identity import CallerKind, caller_of
+from stillopen.rpc.importing import collect
+from stillopen.rpc.paging import number_token, page_limit
+from stillopen.rpc.status import answers, send_all
+from stillopen.rpc.wire import (
+    parameters_from,
+    parameters_to,
+    product_from,
+    profile_from,
+    profile_to,
+    staff_from,
+)
+from stillopen.v1 import (
+    headquarters_pb2,
+    headquarters_pb2_grpc,
+    realtime_pb2,
+    realtime_pb2_grpc,
+    types_pb2,
+)
+
+SERVICE = "stillopen.v1.HeadquartersService"
+PAGE_DEFAULT, PAGE_MAX = 50, 500
+CARDS_TIMEOUT_S = 120.0
+_PEOPLE = (CallerKind.PERSON, CallerKind.HEADQUARTERS)
+
+
+class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
+    """What headquarters' people do."""
+
+    def __init__(
+        self,
+        master: MasterData,
+        received: ReceivedSales,
+        realtime: realtime_pb2_grpc.RealtimeServiceStub,
+    ) -> None:
+        self._master = master
+        self._received = received
+        self._realtime = realtime
+
+    @answers
+    async def ImportProducts(
+        self,
+        request_iterator: AsyncIterator[headquarters_pb2.ImportProductsRequest],
+        context: Context,
+    ) -> headquarters_pb2.ImportProductsResponse:
+        """Adds and changes products."""
+        caller_of(context, *_PEOPLE)
+        currency = self._master.parameters.currency
+
+        def check(row: types_pb2.Product) -> Product:
+            product = check_product(product_from(row))
+            if product.price.currency != currency:
+                raise Refused(Reason.CURRENCY_MISMATCH, f"prices are in {currency}", "price")
+            return product
+
+        async def batches() -> AsyncIterator[Iterable[types_pb2.Product]]:
+            async for request in request_iterator:
+                yield request.rows
+
+        products, report = await collect(batches(), check)
+        if products:
+            await self._master.put_products([product for _, product in products])
+        return headquarters_pb2.ImportProductsResponse(report=report)
+
+    @answers
+    async def ImportStaff(
+        self,
+        request_iterator: AsyncIterator[headquarters_pb2.ImportStaffRequest],
+        context: Context,
+    ) -> headquarters_pb2.ImportStaffResponse:
+        """Adds and changes staff."""
+        caller_of(context, *_PEOPLE)
+
+        async def batches() -> AsyncIterator[Iterable[types_pb2.StaffMember]]:
+            async for request in request_iterator:
+                yield request.rows
+
+        def check(row: types_pb2.StaffMember) -> StaffMember:
+            return check_staff(staff_from(row))
+
+        staff, report = await collect(batches(), check)
+        if staff:
+            await self._master.put_staff([member for _, member in staff])
+        return headquarters_pb2.ImportStaffResponse(report=report)
+
+    @answers
+    async def ImportCards(
+        self,
+        request_iterator: AsyncIterator[headquarters_pb2.HeadquartersServiceImportCardsRequest],
+        context: Context,
+    ) -> headquarters_pb2.HeadquartersServiceImportCardsResponse:
+        """Creates cards, through RealtimeService."""
+        caller_of(context, *_PEOPLE)
+
+        async def requests() -> AsyncIterator[realtime_pb2.ImportCardsRequest]:
+            async for request in request_iterator:
+                yield realtime_pb2.ImportCardsRequest(
+                    import_id=request.import_id, rows=request.rows
+                )
+
+        response = await send_all(
+            self._realtime.ImportCards, requests(), HEADQUARTERS, CARDS_TIMEOUT_S
+        )
+        return headquarters_pb2.HeadquartersServiceImportCardsResponse(report=response.report)
+
+    @answers
+    async def UpdateParameters(
+        self, request: headquarters_pb2.UpdateParametersRequest, context: Context
+    ) -> headquarters_pb2.UpdateParametersResponse:
+        """Changes parameters."""
+        caller_of(context, *_PEOPLE)
+        wanted = parameters_from(request.parameters)
+        currency = check_money(Money(wanted.currency, 0), "currency_code").currency
+        await self._master.put_parameters(wanted.version, currency, wanted.gift_card)
+        return headquarters_pb2.UpdateParametersResponse(
+            parameters=parameters_to(self._master.parameters)
+        )
+
+    @answers
+    async def GetParameters(
+        self,
+        request: headquarters_pb2.HeadquartersServiceGetParametersRequest,  # noqa: ARG002
+        context: Context,
+    ) -> headquarters_pb2.HeadquartersServiceGetParametersResponse:
+        """Returns the parameters in force."""
+        caller_of(context)
+        return headquarters_pb2.HeadquartersServiceGetParametersResponse(
+            parameters=parameters_to(self._master.parameters)
+        )
+
+    @answers
+    async def UpdateOfflineProfile(
+        self, request: headquarters_pb2.UpdateOfflineProfileRequest, context: Context
+    ) -> headquarters_pb2.UpdateOfflineProfileResponse:
+        """Changes when registers go offline and come back."""
+        caller_of(context, *_PEOPLE)
+        await self._master.put_profile(profile_from(request.offline_profile))
+        return headquarters_pb2.UpdateOfflineProfileResponse(
+            offline_profile=profile_to(self._master.profile)
+        )
+
+    @answers
+    async def ListTransactions(
+        self,
+        request: headquarters_pb2.HeadquartersServiceListTransactionsRequest,
+        context: Context,
+    ) -> headquarters_pb2.HeadquartersServiceListTransactionsResponse:
+        """Lists the sales that came home."""
+        caller_of(context, *_PEOPLE)
+        limit = page_limit(request.page_size, PAGE_DEFAULT, PAGE_MAX)
+        sales, more = await self._received.sales(number_token(request.page_token), limit)
+        return headquarters_pb2.HeadquartersServiceListTransactionsResponse(
+            transactions=[
+                headquarters_pb2.ReceivedTransaction(position=each.position, sale=each.sale)
+                for each in sales
+            ],
+            next_page_token=str(sales[-1].arrival) if more else "",
+        )
+
+    @answers
+    async def GetCompleteness(
+        self, request: headquarters_pb2.GetCompletenessRequest, context: Context
+    ) -> headquarters_pb2.GetCompletenessResponse:
+        """Says what came home and what is missing."""
+        caller_of(context, *_PEOPLE)
+        return await completeness(self._received.inbox, request.register_id)
+
+
+class LocalTerms:
+    """What RealtimeService asks at each grant, when it runs in the same process."""
+
+    def __init__(self, master: MasterData, received: ReceivedSales) -> None:
+        self._master = master
+        self._inbox = received.inbox
+
+    async def gift_card(self) -> GiftCardParameters:
+        """The gift card parameters in force."""
+        return self._master.parameters.gift_card
+
+    async def lane_known(self, register_id: str) -> bool:
+        """Whether a lane of the register is known."""
+        return register_id in self._inbox.registers

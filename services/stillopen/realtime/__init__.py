@@ -1,0 +1,1 @@
+"""RealtimeService: gift cards, their locks and their ledger, true at headquarters."""

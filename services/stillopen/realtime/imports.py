@@ -1,0 +1,42 @@
+"""Importing cards: creates them, never changes one, and never half of an import."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from stillopen.core.card_number import normalise
+from stillopen.core.errors import Reason, Refused, invalid
+from stillopen.core.ids import check_id
+from stillopen.core.money import Money, check_money
+from stillopen.realtime.store import CardStore
+from stillopen.rpc.importing import collect, refuse
+from stillopen.rpc.wire import money_from
+from stillopen.v1 import realtime_pb2, types_pb2
+
+
+async def import_cards(
+    store: CardStore, requests: AsyncIterator[realtime_pb2.ImportCardsRequest]
+) -> types_pb2.ImportReport:
+    """Creates the cards of the stream in one transaction and reports row by row."""
+    import_id = ""
+
+    async def batches() -> AsyncIterator[Iterable[realtime_pb2.CardRow]]:
+        nonlocal import_id
+        async for request in requests:
+            import_id = import_id or check_id(request.import_id, "import_id")
+            yield request.rows
+
+    rows, report = await collect(batches(), _check)
+    if not import_id:
+        raise invalid("import_id", "missing")
+    taken = await store.create(import_id, [(row, *card) for row, card in rows])
+    for row in taken:
+        error = Refused(Reason.ALREADY_EXISTS, "the card exists and is not changed", "number")
+        refuse(report, row, error)
+    report.accepted -= len(taken)
+    return report
+
+
+def _check(row: realtime_pb2.CardRow) -> tuple[str, Money]:
+    money = check_money(money_from(row.balance), "balance")
+    if money.minor < 0:
+        raise invalid("balance", "must not be negative")
+    return normalise(row.number), money

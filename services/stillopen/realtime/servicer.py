@@ -1,0 +1,226 @@
+"""RealtimeService: messages in, decisions of the store out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from stillopen.core.card import LockRequest
+from stillopen.core.errors import invalid
+from stillopen.core.ids import check_id, check_lock_key, check_transaction_id
+from stillopen.core.money import check_money
+from stillopen.realtime.imports import import_cards
+from stillopen.realtime.settlement import Settled, exceptions, settle, settled_lines
+from stillopen.realtime.store import CardStore, LockNow
+from stillopen.realtime.terms import Terms
+from stillopen.rpc.context import Context
+from stillopen.rpc.identity import CallerKind, caller_of
+from stillopen.rpc.paging import bytes_token, number_token, page_limit
+from stillopen.rpc.shielded import to_its_end
+from stillopen.rpc.status import answers
+from stillopen.rpc.wire import lane_from, money_from, money_to, position_to, time_to
+from stillopen.rpc.wire_card import lock_to, operation_from, operation_to
+from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
+
+SERVICE = "stillopen.v1.RealtimeService"
+CLOCK_SAVE_S = 10.0
+KEYS_MAX = 100
+PAGE_MAX = 1_000
+_REGISTER = CallerKind.REGISTER
+_INSIDE = (CallerKind.HEADQUARTERS, CallerKind.PERSON)
+
+
+class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
+    """Cards for registers, and for headquarters what people need to see."""
+
+    def __init__(self, store: CardStore, terms: Terms) -> None:
+        self._store = store
+        self._terms = terms
+
+    async def keep_time(self) -> None:
+        """Saves the service clock for as long as the process runs."""
+        while True:
+            await asyncio.sleep(CLOCK_SAVE_S)
+            await self._store.save_clock()
+
+    @answers
+    async def GetCardBalance(
+        self, request: realtime_pb2.GetCardBalanceRequest, context: Context
+    ) -> realtime_pb2.GetCardBalanceResponse:
+        """Says what is on a card."""
+        caller_of(context)
+        found = await self._store.card(request.number)
+        return realtime_pb2.GetCardBalanceResponse(
+            card_id=found.card.card_id,
+            last_four=found.card.last_four,
+            balance=money_to(found.card.balance),
+            free=money_to(found.free),
+            locked_by=found.held_by,
+        )
+
+    @answers
+    async def LockCard(
+        self, request: realtime_pb2.LockCardRequest, context: Context
+    ) -> realtime_pb2.LockCardResponse:
+        """Locks a card for one tender."""
+        caller = caller_of(context, _REGISTER)
+        if request.purpose != realtime_pb2.CARD_PURPOSE_REDEEM:
+            raise invalid("purpose", "not a purpose this version knows")
+        amount = check_money(money_from(request.amount), "amount")
+        if amount.minor <= 0:
+            raise invalid("amount", "must be above zero")
+        if request.currency_code != amount.currency:
+            raise invalid("currency_code", "not the currency of the amount")
+        wanted = LockRequest(
+            lock_key=check_lock_key(request.lock_key),
+            holder=caller.name,
+            transaction_id=check_transaction_id(request.transaction_id),
+            line_id=check_id(request.line_id, "line_id"),
+            amount=amount,
+        )
+        parameters = await self._terms.gift_card()
+        known = await self._terms.lane_known(caller.name)
+        locked = await to_its_end(
+            self._store.lock(wanted, request.number, parameters, lane_known=known)
+        )
+        return realtime_pb2.LockCardResponse(lock=_lock_message(locked))
+
+    @answers
+    async def RenewLocks(
+        self, request: realtime_pb2.RenewLocksRequest, context: Context
+    ) -> realtime_pb2.RenewLocksResponse:
+        """Makes locks block again."""
+        caller = caller_of(context, _REGISTER)
+        if len(request.lock_keys) > KEYS_MAX:
+            raise invalid("lock_keys", f"at most {KEYS_MAX}")
+        keys = [check_lock_key(key, "lock_keys") for key in request.lock_keys]
+        known = await self._terms.lane_known(caller.name)
+        renewed = await to_its_end(
+            self._store.renew(keys, caller.name, confirm=request.confirm, lane_known=known)
+        )
+        return realtime_pb2.RenewLocksResponse(locks=[_lock_message(each) for each in renewed])
+
+    @answers
+    async def UnlockCard(
+        self, request: realtime_pb2.UnlockCardRequest, context: Context
+    ) -> realtime_pb2.UnlockCardResponse:
+        """Ends a lock, known or not."""
+        caller = caller_of(context, _REGISTER)
+        key = check_lock_key(request.lock_key)
+        ended = await to_its_end(self._store.unlock(key, caller.name))
+        return realtime_pb2.UnlockCardResponse(lock=_lock_message(ended))
+
+    @answers
+    async def SettleTransaction(
+        self, request: realtime_pb2.SettleTransactionRequest, context: Context
+    ) -> realtime_pb2.SettleTransactionResponse:
+        """Applies the card operations of a journal entry."""
+        caller_of(context, CallerKind.HEADQUARTERS)
+        position = request.position
+        if not position.register_id or not position.epoch or not position.sequence:
+            raise invalid("position", "settling needs a journal position")
+        transaction = check_transaction_id(request.transaction_id)
+        operations = [operation_from(each, transaction) for each in request.operations]
+        settled = await to_its_end(
+            settle(self._store, lane_from(position), position.sequence, operations)
+        )
+        return realtime_pb2.SettleTransactionResponse(
+            settlements=[_settlement(each) for each in settled]
+        )
+
+    @answers
+    async def GetSettlement(
+        self, request: realtime_pb2.GetSettlementRequest, context: Context
+    ) -> realtime_pb2.GetSettlementResponse:
+        """Says what became of a sale's card operations."""
+        caller_of(context)
+        settled = await settled_lines(self._store, request.transaction_id)
+        return realtime_pb2.GetSettlementResponse(
+            settlements=[_settlement(each) for each in settled]
+        )
+
+    @answers
+    async def ImportCards(
+        self, request_iterator: AsyncIterator[realtime_pb2.ImportCardsRequest], context: Context
+    ) -> realtime_pb2.ImportCardsResponse:
+        """Creates cards."""
+        caller_of(context, *_INSIDE)
+        report = await import_cards(self._store, request_iterator)
+        return realtime_pb2.ImportCardsResponse(report=report)
+
+    @answers
+    async def ListCardEntries(
+        self, request: realtime_pb2.ListCardEntriesRequest, context: Context
+    ) -> realtime_pb2.ListCardEntriesResponse:
+        """Lists a card's ledger."""
+        caller_of(context, *_INSIDE)
+        card, entries = await self._store.ledger(request.number, request.card_id)
+        return realtime_pb2.ListCardEntriesResponse(
+            card_id=card.card_id,
+            balance=money_to(card.balance),
+            entries=[
+                realtime_pb2.CardEntry(
+                    entry_id=entry.entry_id,
+                    amount=money_to(entry.amount),
+                    kind=entry.kind,
+                    transaction_id=entry.transaction_id,
+                    time=time_to(entry.wall_s),
+                )
+                for entry in entries
+            ],
+        )
+
+    @answers
+    async def ListLocks(
+        self, request: realtime_pb2.ListLocksRequest, context: Context
+    ) -> realtime_pb2.ListLocksResponse:
+        """Lists open locks."""
+        caller_of(context, *_INSIDE)
+        limit = page_limit(request.page_size, PAGE_MAX, PAGE_MAX)
+        found = await self._store.open_locks(bytes_token(request.page_token), limit)
+        return realtime_pb2.ListLocksResponse(
+            locks=[
+                realtime_pb2.OpenLock(
+                    lock=_lock_message(each),
+                    register_id=each.lock.holder,
+                    transaction_id=each.lock.transaction_id,
+                )
+                for each in found
+            ],
+            next_page_token=found[-1].lock.lock_key.hex() if len(found) == limit else "",
+        )
+
+    @answers
+    async def ListExceptions(
+        self, request: realtime_pb2.ListExceptionsRequest, context: Context
+    ) -> realtime_pb2.ListExceptionsResponse:
+        """Lists card operations that could not be paid."""
+        caller_of(context, *_INSIDE)
+        limit = page_limit(request.page_size, PAGE_MAX, PAGE_MAX)
+        found = await exceptions(self._store, number_token(request.page_token), limit)
+        return realtime_pb2.ListExceptionsResponse(
+            exceptions=[
+                realtime_pb2.CardException(
+                    exception_id=each.exception_id,
+                    operation=operation_to(each.operation),
+                    transaction_id=each.operation.transaction_id,
+                    position=position_to(each.lane, each.sequence),
+                    shortfall=money_to(each.shortfall),
+                    reason=each.reason,
+                )
+                for each in found
+            ],
+            next_page_token=str(found[-1].exception_id) if len(found) == limit else "",
+        )
+
+
+def _lock_message(now: LockNow) -> realtime_pb2.CardLock:
+    last, balance = (now.card.last_four, now.card.balance) if now.card else ("", None)
+    return lock_to(now.lock, now.now_s, last, balance)
+
+
+def _settlement(settled: Settled) -> realtime_pb2.Settlement:
+    outcome = realtime_pb2.SETTLEMENT_OUTCOME_EXCEPTION
+    if settled.applied:
+        outcome = realtime_pb2.SETTLEMENT_OUTCOME_APPLIED
+    return realtime_pb2.Settlement(
+        line_id=settled.line_id, outcome=outcome, repeated=settled.repeated
+    )

@@ -1,0 +1,257 @@
+"""What RealtimeService does to its database: each operation is one transaction.
+
+The rules are in `core/card.py`; here they are given what they need and their word is written down.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from stillopen.core.card import (
+    Card,
+    EndReason,
+    Lock,
+    LockRequest,
+    blocker,
+    decide_lock,
+    decide_renew,
+    decide_unlock,
+    free_minor,
+    repeated_lock,
+    tombstone,
+)
+from stillopen.core.card_number import card_id, last_four, look_up_value
+from stillopen.core.errors import Misuse, Reason, Refused
+from stillopen.core.money import Money
+from stillopen.core.parameters import GiftCardParameters
+from stillopen.core.ports import Clock
+from stillopen.realtime.tables import (
+    OPEN_LOCKS,
+    card_by_id,
+    find_card,
+    find_lock,
+    lock_of,
+    locks_of,
+    put_lock,
+    save_clock,
+)
+from stillopen.storage.engine import Engine, Session
+
+
+@dataclass(frozen=True, slots=True)
+class LockNow:
+    """A lock, its card, and the moment they were seen, on the service clock."""
+
+    lock: Lock
+    card: Card | None
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CardNow:
+    """What is on a card and who holds it."""
+
+    card: Card
+    free: Money
+    held_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """An entry of a card's ledger."""
+
+    entry_id: int
+    amount: Money
+    kind: str
+    transaction_id: str
+    wall_s: float
+
+
+class CardStore:
+    """Cards, locks and ledger. Open with `open_cards`."""
+
+    def __init__(self, engine: Engine, key: bytes, clock: Clock, served_s: float) -> None:
+        self.engine = engine
+        self._key = key
+        self._clock = clock
+        self._served_s = served_s
+        self._started_s = asyncio.get_running_loop().time()
+
+    def now_s(self) -> float:
+        """Headquarters' service clock: seconds served, down-time and wall jumps not counted."""
+        return self._served_s + asyncio.get_running_loop().time() - self._started_s
+
+    def wall_s(self) -> float:
+        """Wall time, for people."""
+        return self._clock.wall_s()
+
+    async def save_clock(self) -> None:
+        """Saves the service clock, so that a restart goes on from here."""
+        now_s = self.now_s()
+        await self.engine.write(lambda session: save_clock(session, now_s))
+
+    async def card(self, number: str) -> CardNow:
+        """What is on the card and who holds it; Refused CARD_UNKNOWN."""
+        look_up, now_s = look_up_value(self._key, number), self.now_s()
+
+        def read(session: Session) -> CardNow:
+            card = find_card(session, look_up)
+            if card is None:
+                raise Refused(Reason.CARD_UNKNOWN, "no card has this number", "number")
+            locks = locks_of(session, card.card_id, "")
+            held = blocker(locks, b"", now_s)
+            free = Money(card.balance.currency, free_minor(card, locks, b"", now_s))
+            return CardNow(card, free, held.holder if held else "")
+
+        return await self.engine.read(read)
+
+    async def lock(
+        self,
+        request: LockRequest,
+        number: str,
+        parameters: GiftCardParameters,
+        *,
+        lane_known: bool,
+    ) -> LockNow:
+        """Grants or answers with the lock as it is; a refused key is stored as ended."""
+        look_up, now_s = look_up_value(self._key, number), self.now_s()
+
+        def decide(session: Session) -> LockNow | Refused:
+            card = find_card(session, look_up)
+            existing = find_lock(session, request.lock_key)
+            if existing is not None:
+                again = repeated_lock(request, card_id(look_up), existing)
+                return again if isinstance(again, Refused) else LockNow(again, card, now_s)
+            locks = locks_of(session, card.card_id, request.transaction_id) if card else []
+            decided = decide_lock(request, card, locks, now_s, parameters, lane_known=lane_known)
+            save_clock(session, now_s)
+            if isinstance(decided, Refused):
+                put_lock(session, tombstone(request.lock_key, request.holder, EndReason.REFUSED))
+                return decided
+            put_lock(session, decided)
+            return LockNow(decided, card, now_s)
+
+        outcome = await self.engine.write(decide)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    async def renew(
+        self, lock_keys: list[bytes], holder: str, *, confirm: bool, lane_known: bool
+    ) -> list[LockNow]:
+        """Each lock after its renewal, as it is; Misuse NOT_ALLOWED for another's."""
+        now_s = self.now_s()
+
+        def decide(session: Session) -> list[LockNow]:
+            save_clock(session, now_s)
+            return [
+                self._renew(session, key, holder, now_s, confirm, lane_known) for key in lock_keys
+            ]
+
+        return await self.engine.write(decide)
+
+    @staticmethod
+    def _renew(
+        session: Session,
+        lock_key: bytes,
+        holder: str,
+        now_s: float,
+        confirm: bool,  # noqa: FBT001 - named where it is asked for
+        lane_known: bool,  # noqa: FBT001
+    ) -> LockNow:
+        lock = find_lock(session, lock_key)
+        if lock is None:
+            return LockNow(tombstone(lock_key, holder, EndReason.REFUSED), None, now_s)
+        if lock.holder != holder:
+            raise Misuse(Reason.NOT_ALLOWED, "this lock belongs to another register", "lock_keys")
+        card = card_by_id(session, lock.card_id)
+        if card is None:
+            return LockNow(lock, None, now_s)
+        locks = locks_of(session, card.card_id, lock.transaction_id)
+        renewed = decide_renew(lock, card, locks, now_s, confirm=confirm, lane_known=lane_known)
+        if renewed is not lock:
+            put_lock(session, renewed)
+        return LockNow(renewed, card, now_s)
+
+    async def unlock(self, lock_key: bytes, holder: str) -> LockNow:
+        """The lock, ended; a settled one as it is. An unknown key is stored as ended."""
+        now_s = self.now_s()
+
+        def decide(session: Session) -> LockNow:
+            lock = find_lock(session, lock_key)
+            decided = decide_unlock(lock, lock_key, holder)
+            if decided is not lock:
+                put_lock(session, decided)
+                save_clock(session, now_s)
+            return LockNow(decided, card_by_id(session, decided.card_id), now_s)
+
+        return await self.engine.write(decide)
+
+    async def create(self, import_id: str, rows: list[tuple[int, str, Money]]) -> list[int]:
+        """Creates cards with an opening balance; returns the rows whose card was there already.
+
+        A card is never changed: the same row of the same import again is no refusal (rule 26).
+        """
+        wall_s = self.wall_s()
+        cards = [(row, look_up_value(self._key, n), last_four(n), m) for row, n, m in rows]
+
+        def put(session: Session) -> list[int]:
+            taken: list[int] = []
+            for row, look_up, last, money in cards:
+                name, source = card_id(look_up), f"import:{import_id}:{row}"
+                if session.run(
+                    "INSERT INTO card VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
+                    name,
+                    look_up,
+                    last,
+                    money.currency,
+                    money.minor,
+                ):
+                    session.run(
+                        "INSERT INTO ledger (card_id, amount_minor, kind, source, transaction_id,"
+                        " wall_s) VALUES (?,?,'OPENING',?,'',?)",
+                        name,
+                        money.minor,
+                        source,
+                        wall_s,
+                    )
+                elif not session.one(
+                    "SELECT 1 FROM ledger WHERE source = ? AND card_id = ?", source, name
+                ):
+                    taken.append(row)
+            return taken
+
+        return await self.engine.write(put)
+
+    async def ledger(self, number: str, card: str) -> tuple[Card, list[LedgerEntry]]:
+        """A card by number or id, and its ledger, oldest first."""
+        look_up = look_up_value(self._key, number) if number else b""
+
+        def read(session: Session) -> tuple[Card, list[LedgerEntry]]:
+            found = find_card(session, look_up) if look_up else card_by_id(session, card)
+            if found is None:
+                raise Refused(Reason.CARD_UNKNOWN, "no such card")
+            rows = session.all(
+                "SELECT entry_id, amount_minor, kind, transaction_id, wall_s FROM ledger"
+                " WHERE card_id = ? ORDER BY entry_id LIMIT 10000",
+                found.card_id,
+            )
+            currency = found.balance.currency
+            return found, [LedgerEntry(r[0], Money(currency, r[1]), r[2], r[3], r[4]) for r in rows]
+
+        return await self.engine.read(read)
+
+    async def open_locks(self, after: bytes, limit: int) -> list[LockNow]:
+        """Open locks by key, those that lapsed included."""
+        now_s = self.now_s()
+
+        def read(session: Session) -> list[LockNow]:
+            locks = [lock_of(row) for row in session.all(OPEN_LOCKS, after, limit)]
+            return [LockNow(k, card_by_id(session, k.card_id), now_s) for k in locks]
+
+        return await self.engine.read(read)
+
+
+async def open_cards(engine: Engine, key: bytes, clock: Clock) -> CardStore:
+    """The store on an open database, its service clock resumed from the saved value."""
+    row = await engine.read(lambda session: session.one("SELECT served_s FROM service_clock"))
+    return CardStore(engine, key, clock, row[0] if row else 0.0)

@@ -1,0 +1,1 @@
+"""How journals go up and master data comes down: one code for both hops, one for each half."""

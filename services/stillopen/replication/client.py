@@ -1,0 +1,191 @@
+"""The client of a stream: keeps it up for as long as the process runs. Thin; decides nothing."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import cast
+
+import grpc.aio
+
+from stillopen.core.errors import StillopenError
+from stillopen.replication.client_half import Apply, ClientHalf, Effect, Read, Remember
+from stillopen.replication.frames import MISSED_MAX
+from stillopen.replication.news import News
+from stillopen.replication.ports import EntrySource, Package, PackageSink
+from stillopen.rpc.identity import Caller
+from stillopen.rpc.status import error_of
+from stillopen.v1 import sync_pb2, sync_pb2_grpc
+
+LOG = logging.getLogger("stillopen.replication")
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 2.0
+WELCOME_S = 10.0
+
+
+class SyncClient:
+    """A replica's stream to its source. `allowed` says whether it may run now (manual offline)."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        caller: Caller,
+        journals: EntrySource,
+        replica: PackageSink,
+        rng: random.Random,
+    ) -> None:
+        self._stub = sync_pb2_grpc.SyncServiceStub(channel)
+        self._caller = caller
+        self._journals = journals
+        self._replica = replica
+        self._rng = rng
+        self._session: asyncio.Task[None] | None = None
+        self.up = False
+        """True from the welcome until the stream breaks or falls silent."""
+        self.heard_s = float("-inf")
+        """When the server was last heard, on the loop's clock."""
+        self.news = News()
+        """Told when `up` changed."""
+        self.allowed = True
+        self.last_error: StillopenError | None = None
+
+    def allow(self, allowed: bool) -> None:  # noqa: FBT001 - a switch
+        """Lets the stream run, or silences it."""
+        self.allowed = allowed
+        if not allowed and self._session is not None:
+            self._session.cancel()
+        self.news.tell()
+
+    async def run(self) -> None:
+        """Connects, and connects again with back-off and jitter, until cancelled."""
+        pause_s = BACKOFF_FIRST_S
+        while True:
+            version = self.news.version
+            if not self.allowed:
+                await self.news.after(version)
+                continue
+            self._session = asyncio.create_task(self._run_session(), name="sync session")
+            try:
+                await asyncio.wait([self._session])
+            finally:
+                self._session.cancel()
+            welcomed = self.up
+            self._set_up(up=False)
+            self._note_failure(self._session)
+            pause_s = BACKOFF_FIRST_S if welcomed else min(pause_s * 2, BACKOFF_MAX_S)
+            await asyncio.sleep(pause_s * (0.5 + self._rng.random() / 2))
+
+    def _note_failure(self, session: asyncio.Task[None]) -> None:
+        if session.cancelled():
+            return
+        error = _cause(session.exception())
+        if isinstance(error, StillopenError):
+            self.last_error = error
+        elif error is not None and not isinstance(error, TimeoutError | EOFError):
+            LOG.error("the stream failed", exc_info=error)
+
+    async def _run_session(self) -> None:
+        half = ClientHalf()
+        # The news is read before the heads: what is added between them is not missed.
+        known = self._journals.news.version
+        half.hello(await self._journals.heads(), await self._replica.cursor())
+        wake = News()
+        async with asyncio.TaskGroup() as group:
+            session = _Session(half, wake, self._journals, self._replica, group)
+            call = self._stub.Sync(_frames(half, wake), metadata=self._caller.metadata())
+            try:
+                async with asyncio.timeout(WELCOME_S) as silence:
+                    async for frame in call:
+                        self.heard_s = asyncio.get_running_loop().time()
+                        await session.carry_out(half.received(frame))
+                        if half.welcomed and not self.up:
+                            self._set_up(up=True)
+                            group.create_task(session.watch(known))
+                            group.create_task(session.beat())
+                        silence.reschedule(_deadline(half))
+            finally:
+                call.cancel()
+                half.closed = True  # gRPC leaves the request iterator waiting: it ends by itself
+                wake.tell()
+            raise EOFError  # the server closed the stream; the group ends the other tasks
+
+    def _set_up(self, *, up: bool) -> None:
+        if up != self.up:
+            self.up = up
+            self.news.tell()
+
+
+class _Session:
+    """One connection: carries out what the half asks for."""
+
+    def __init__(
+        self,
+        half: ClientHalf,
+        wake: News,
+        journals: EntrySource,
+        replica: PackageSink,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._half = half
+        self._wake = wake
+        self._journals = journals
+        self._replica = replica
+        self._group = group
+
+    async def carry_out(self, effects: list[Effect]) -> None:
+        """Does what the half asks for, and what that leads to; a package is applied aside."""
+        todo = deque(effects)
+        while todo:
+            match todo.popleft():
+                case Read(lane, after, entries_max, bytes_max):
+                    entries = await self._journals.read(lane, after, entries_max, bytes_max)
+                    todo.extend(self._half.read(lane, entries))
+                case Remember(lanes):
+                    await self._journals.remember(lanes)
+                case Apply(package):
+                    self._group.create_task(self._apply(package))
+            self._wake.tell()
+        self._wake.tell()
+
+    async def _apply(self, package: Package) -> None:
+        try:
+            await self._replica.apply(package)
+        except StillopenError as error:
+            self._half.refused(package.cursor, error)
+        else:
+            self._half.applied(package.cursor)
+        self._wake.tell()
+
+    async def watch(self, known: int) -> None:
+        """Sends on what is added to the journals."""
+        while True:
+            known = await self._journals.news.after(known)
+            await self.carry_out(self._half.grown(await self._journals.heads()))
+
+    async def beat(self) -> None:
+        """Says that the replica is there, and how long its lanes are."""
+        while self._half.heartbeat_s:
+            await asyncio.sleep(self._half.heartbeat_s)
+            self._half.heartbeat(await self._journals.heads())
+            self._wake.tell()
+
+
+def _deadline(half: ClientHalf) -> float | None:
+    if not half.heartbeat_s:
+        return None
+    return asyncio.get_running_loop().time() + MISSED_MAX * half.heartbeat_s
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error_of(error) if isinstance(error, grpc.aio.AioRpcError) else error
+
+
+async def _frames(half: ClientHalf, wake: News) -> AsyncIterator[sync_pb2.SyncRequest]:
+    while not half.closed:
+        version = wake.version
+        while (frame := half.take()) is not None:
+            yield frame
+        await wake.after(version)

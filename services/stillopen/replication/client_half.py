@@ -1,0 +1,246 @@
+"""The client's half of a stream, pure: events in, frames and effects out.
+
+State      event                    frames and effects                            next
+NEW        hello(heads, cursor)     Hello                                         GREETING
+GREETING   Welcome                  Remember; a Read for the first lane behind    STREAMING
+STREAMING  Stored                   Remember; a Read when there is room           STREAMING
+STREAMING  Resend                   the lane goes back to the entry asked for     STREAMING
+STREAMING  read(entries)            Entries; a Read when there is room            STREAMING
+STREAMING  grown(heads)             Heartbeat when a lane is new; a Read          STREAMING
+STREAMING  Package begin, block     collected, bounded                            STREAMING
+STREAMING  Package end              Apply, or PackageRefused                      STREAMING
+any        frame out of place       raises Misuse, the shell closes the stream    -
+
+1. The server's word replaces what the client believed, upwards and downwards.
+2. At most `batches_in_flight_max` batches are unanswered, and one Read is under way.
+3. Entries of a lane are sent in order, from the first that the server lacks and the client has.
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+
+from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, invalid
+from stillopen.core.journal import Entry, Head, Lane, Stored
+from stillopen.replication.frames import (
+    BATCH_BYTES_MAX,
+    BATCH_ENTRIES_MAX,
+    BATCHES_IN_FLIGHT_MAX,
+    PACKAGE_BYTES_MAX,
+    PROTOCOL_VERSION,
+    SOFTWARE_VERSION,
+    cursor_from,
+    cursor_to,
+)
+from stillopen.replication.ports import Cursor, Package
+from stillopen.rpc.wire import duration_from, entry_to, head_to, stored_from
+from stillopen.v1 import sync_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the entries of a lane after one, and bring them with `read`."""
+
+    lane: Lane
+    after: int
+    entries_max: int
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep the server's word on these lanes."""
+
+    lanes: list[Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply the package, and say `applied` or `refused`."""
+
+    package: Package
+
+
+Effect = Read | Remember | Apply
+
+
+@dataclass(slots=True)
+class _Sending:
+    head: int
+    first: int
+    next: int
+
+
+@dataclass(slots=True)
+class _Collecting:
+    cursor: Cursor
+    size: int
+    data: bytearray = field(default_factory=bytearray)
+
+
+class ClientHalf:
+    """One stream, seen from the replica."""
+
+    def __init__(self) -> None:
+        self._outbox: deque[sync_pb2.SyncRequest] = deque()
+        self._lanes: dict[Lane, _Sending] = {}
+        self._collecting: _Collecting | None = None
+        self._reading = False
+        self._batches_sent = 0
+        self._batches_answered = 0
+        self._batch_bytes = BATCH_BYTES_MAX
+        self._batch_entries = BATCH_ENTRIES_MAX
+        self._in_flight_max = BATCHES_IN_FLIGHT_MAX
+        self.welcomed = False
+        self.closed = False
+        """Set by the shell when the stream has ended."""
+        self.heartbeat_s = 0.0
+
+    def take(self) -> sync_pb2.SyncRequest | None:
+        """The next frame to send."""
+        return self._outbox.popleft() if self._outbox else None
+
+    def hello(self, heads: list[Head], cursor: Cursor) -> None:
+        """Opens the stream."""
+        hello = sync_pb2.Hello(
+            protocol_version=PROTOCOL_VERSION,
+            software_version=SOFTWARE_VERSION,
+            lanes=[head_to(head) for head in heads],
+            cursor=cursor_to(cursor),
+        )
+        self._outbox.append(sync_pb2.SyncRequest(hello=hello))
+        for head in heads:
+            self._lanes[head.lane] = _Sending(head.last, head.first, head.last + 1)
+
+    def received(self, frame: sync_pb2.SyncResponse) -> list[Effect]:
+        """Takes a frame of the server."""
+        kind = frame.WhichOneof("frame")
+        if kind == "welcome":
+            return self._welcome(frame.welcome)
+        if not self.welcomed:
+            raise Misuse(Reason.INVALID_ARGUMENT, f"{kind} before welcome", "frame")
+        match kind:
+            case "stored":
+                return self._stored(frame.stored)
+            case "resend":
+                return self._resend(frame.resend)
+            case "package_begin":
+                self._begin(frame.package_begin)
+            case "package_block":
+                self._block(frame.package_block)
+            case "package_end":
+                return self._end()
+            case _:
+                pass  # a heartbeat, or a kind that a newer server knows
+        return []
+
+    def grown(self, heads: list[Head]) -> list[Effect]:
+        """Lanes are longer than they were, or new."""
+        new = [head for head in heads if head.lane not in self._lanes]
+        for head in heads:
+            sending = self._lanes.get(head.lane)
+            if sending is None:
+                self._lanes[head.lane] = _Sending(head.last, head.first, head.first)
+            else:
+                sending.head = max(sending.head, head.last)
+        if new:
+            self.heartbeat(new)
+        return self._pump()
+
+    def heartbeat(self, heads: list[Head]) -> None:
+        """Says that it is there, and how long its lanes are."""
+        frame = sync_pb2.Heartbeat(lanes=[head_to(head) for head in heads])
+        self._outbox.append(sync_pb2.SyncRequest(heartbeat=frame))
+
+    def read(self, lane: Lane, entries: list[Entry]) -> list[Effect]:
+        """Sends what was read."""
+        self._reading = False
+        sending = self._lanes[lane]
+        if entries and entries[0].sequence >= sending.next:
+            self._batches_sent += 1
+            batch = sync_pb2.Entries(
+                batch=self._batches_sent, entries=[entry_to(entry) for entry in entries]
+            )
+            self._outbox.append(sync_pb2.SyncRequest(entries=batch))
+            sending.next = entries[-1].sequence + 1
+        elif not entries:
+            sending.next = sending.head + 1  # nothing is there to send
+        return self._pump()
+
+    def applied(self, cursor: Cursor) -> None:
+        """The package is in force."""
+        frame = sync_pb2.PackageApplied(cursor=cursor_to(cursor))
+        self._outbox.append(sync_pb2.SyncRequest(package_applied=frame))
+
+    def refused(self, cursor: Cursor, error: StillopenError) -> None:
+        """The package is not; the replica keeps what it had."""
+        frame = sync_pb2.PackageRefused(
+            cursor=cursor_to(cursor), reason=str(error.reason), message=error.message
+        )
+        self._outbox.append(sync_pb2.SyncRequest(package_refused=frame))
+
+    def _welcome(self, welcome: sync_pb2.Welcome) -> list[Effect]:
+        if self.welcomed:
+            raise Misuse(Reason.INVALID_ARGUMENT, "a second welcome", "frame")
+        if welcome.protocol_version != PROTOCOL_VERSION:
+            raise Refused(Reason.PROTOCOL_VERSION, f"version {welcome.protocol_version} is unknown")
+        self.welcomed = True
+        limits = welcome.limits
+        self.heartbeat_s = duration_from(limits.heartbeat_interval)
+        self._batch_bytes = limits.batch_bytes_max or self._batch_bytes
+        self._batch_entries = limits.batch_entries_max or self._batch_entries
+        self._in_flight_max = limits.batches_in_flight_max or self._in_flight_max
+        lanes = [stored_from(lane) for lane in welcome.lanes]
+        for stored in lanes:
+            if sending := self._lanes.get(stored.lane):
+                sending.next = max(stored.through + 1, sending.first)
+        return [*_remember(lanes), *self._pump()]
+
+    def _stored(self, frame: sync_pb2.Stored) -> list[Effect]:
+        if frame.batch > self._batches_sent:
+            raise invalid("batch", "an answer to a batch that was not sent")
+        self._batches_answered = max(self._batches_answered, frame.batch)
+        return [*_remember([stored_from(lane) for lane in frame.lanes]), *self._pump()]
+
+    def _resend(self, frame: sync_pb2.Resend) -> list[Effect]:
+        for position in frame.positions:
+            if sending := self._lanes.get(Lane(position.register_id, position.epoch)):
+                sending.next = max(sending.first, min(sending.next, position.sequence))
+        return self._pump()
+
+    def _pump(self) -> list[Effect]:
+        room = self._batches_sent - self._batches_answered < self._in_flight_max
+        if self._reading or not self.welcomed or not room:
+            return []
+        for lane, sending in self._lanes.items():
+            if sending.next <= sending.head:
+                self._reading = True
+                return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
+        return []
+
+    def _begin(self, begin: sync_pb2.PackageBegin) -> None:
+        if not 0 < begin.size <= PACKAGE_BYTES_MAX:
+            raise invalid("size", f"a package has at most {PACKAGE_BYTES_MAX} bytes")
+        self._collecting = _Collecting(cursor_from(begin.cursor), begin.size)
+
+    def _block(self, block: sync_pb2.PackageBlock) -> None:
+        if self._collecting is None:
+            raise invalid("frame", "a block without a package")
+        self._collecting.data += block.data
+        if len(self._collecting.data) > self._collecting.size:
+            raise invalid("size", "the package is larger than it said")
+
+    def _end(self) -> list[Effect]:
+        collected, self._collecting = self._collecting, None
+        if collected is None:
+            raise invalid("frame", "the end of no package")
+        data = bytes(collected.data)
+        if hashlib.sha256(data).digest() != collected.cursor.digest:
+            damaged = Refused(Reason.PACKAGE_DAMAGED, "the package does not have its digest")
+            self.refused(collected.cursor, damaged)
+            return []
+        return [Apply(Package(collected.cursor, data))]
+
+
+def _remember(lanes: list[Stored]) -> list[Effect]:
+    return [Remember(lanes)] if lanes else []

@@ -1,0 +1,85 @@
+"""What the two halves of a stream need from those who own the data."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from stillopen.core.journal import Entry, Head, Lane, Stored
+from stillopen.replication.news import News
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What master data a replica has; generation 0 is none."""
+
+    generation: int = 0
+    sequence: int = 0
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Master data on its way, and where a replica stands once it is applied."""
+
+    cursor: Cursor
+    data: bytes
+
+
+class EntrySource(Protocol):
+    """Journals that go up: a register's own, or those a channel received."""
+
+    news: News
+    """Told when entries or lanes were added."""
+
+    async def heads(self) -> list[Head]:
+        """Every lane, as long as it is now."""
+        ...
+
+    async def read(self, lane: Lane, after: int, entries_max: int, bytes_max: int) -> list[Entry]:
+        """The entries that follow `after`, at least one when there is one."""
+        ...
+
+    async def remember(self, lanes: list[Stored]) -> None:
+        """Takes the server's word, upwards and downwards."""
+        ...
+
+
+class PackageSink(Protocol):
+    """A replica: master data that comes down."""
+
+    async def cursor(self) -> Cursor:
+        """What it has."""
+        ...
+
+    async def apply(self, package: Package) -> None:
+        """Shows the package from now on, whole; raises Refused and keeps what it had."""
+        ...
+
+
+class JournalSink(Protocol):
+    """Where journals arrive: a channel, or headquarters."""
+
+    news: News
+    """Told when what is stored here or at headquarters changed."""
+
+    async def claim(self, heads: list[Head]) -> list[Stored]:
+        """Notes how long lanes say they are, and answers with what is here of each."""
+        ...
+
+    async def receive(self, entries: list[Entry], damaged: list[Entry]) -> list[Stored]:
+        """Stores intact entries, and damaged ones as such; durable when it returns."""
+        ...
+
+    async def stored(self, lanes: list[Lane]) -> list[Stored]:
+        """What is here of each lane."""
+        ...
+
+
+class PackageSource(Protocol):
+    """Where master data comes from: headquarters, or a channel that relays it."""
+
+    news: News
+    """Told when there is a newer package."""
+
+    async def newest(self, cursor: Cursor) -> Package | None:
+        """The package that brings a replica from there to the newest; nothing when it is there."""
+        ...

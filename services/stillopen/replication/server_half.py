@@ -1,0 +1,222 @@
+"""The server's half of a stream, pure: events in, frames and effects out.
+
+State      event                  frames and effects                               next
+NEW        Hello                  Claim                                            GREETED
+GREETED    claimed(stored)        Welcome; Offer                                   STREAMING
+STREAMING  Entries                Store: intact ones, and damaged the third time   STREAMING
+STREAMING  stored(batch, lanes)   Stored; Resend for damaged ones                  STREAMING
+STREAMING  Heartbeat              Claim when it names lanes                        STREAMING
+STREAMING  changed(lanes)         Stored for lanes that moved                      STREAMING
+STREAMING  offered(package)       PackageBegin, then a block whenever nothing      STREAMING
+                                  else is to be sent, then PackageEnd
+STREAMING  PackageApplied         Offer                                            STREAMING
+any        frame out of place     raises Misuse, the shell closes the stream       -
+
+1. Only a register's own lanes are taken from a register; a channel brings any.
+2. Nothing is acknowledged before it is durable.
+3. Bytes that do not fit their digest are asked for again; the third time they are stored as
+   damaged.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from stillopen.core.errors import Misuse, Reason, Refused, invalid
+from stillopen.core.journal import Entry, Head, Lane, Stored, check_shape, is_intact
+from stillopen.replication.frames import (
+    BATCH_BYTES_MAX,
+    BATCH_ENTRIES_MAX,
+    BATCHES_IN_FLIGHT_MAX,
+    BLOCK_BYTES,
+    PROTOCOL_VERSION,
+    cursor_from,
+    cursor_to,
+)
+from stillopen.replication.ports import Cursor, Package
+from stillopen.rpc.wire import duration_to, entry_from, head_from, position_to, stored_to
+from stillopen.v1 import sync_pb2
+
+DAMAGED_TRIES = 3
+LANES_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Note these heads, and bring what is stored of them with `claimed`."""
+
+    heads: list[Head]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Make these durable, and say `stored`."""
+
+    batch: int
+    intact: list[Entry]
+    damaged: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Look for a package that is newer than the replica's, and bring it with `offered`."""
+
+    cursor: Cursor
+
+
+Effect = Claim | Store | Offer
+
+
+class ServerHalf:
+    """One stream, seen from the source. `owner` is the register it is for; empty for a channel."""
+
+    def __init__(self, owner: str, heartbeat_s: float) -> None:
+        self._owner = owner
+        self._heartbeat_s = heartbeat_s
+        self._outbox: deque[sync_pb2.SyncResponse] = deque()
+        self._greeted = False
+        self._welcomed = False
+        self._damaged: Counter[tuple[Lane, int]] = Counter()
+        self._told: dict[Lane, Stored] = {}
+        self._sending: Package | None = None
+        self._offset = 0
+        self.cursor = Cursor()
+        self.refused = Cursor()
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes that this stream is about."""
+        return list(self._told)
+
+    def take(self) -> sync_pb2.SyncResponse | None:
+        """The next frame to send: answers first, then a block of a package."""
+        if self._outbox:
+            return self._outbox.popleft()
+        if self._sending is None:
+            return None
+        block = self._sending.data[self._offset : self._offset + BLOCK_BYTES]
+        if block:
+            self._offset += len(block)
+            return sync_pb2.SyncResponse(package_block=sync_pb2.PackageBlock(data=block))
+        self._sending = None
+        return sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd())
+
+    def received(self, frame: sync_pb2.SyncRequest) -> list[Effect]:
+        """Takes a frame of the client."""
+        kind = frame.WhichOneof("frame")
+        if kind == "hello":
+            return self._hello(frame.hello)
+        if not self._greeted:
+            raise Misuse(Reason.INVALID_ARGUMENT, f"{kind} before hello", "frame")
+        match kind:
+            case "entries":
+                return [self._entries(frame.entries)]
+            case "heartbeat":
+                heads = self._heads(list(frame.heartbeat.lanes))
+                return [Claim(heads)] if heads else []
+            case "package_applied":
+                self.cursor = cursor_from(frame.package_applied.cursor)
+                return [Offer(self.cursor)]
+            case "package_refused":
+                self.refused = cursor_from(frame.package_refused.cursor)
+                return []
+            case _:
+                return []  # a kind that a newer client knows
+
+    def claimed(self, stored: list[Stored]) -> list[Effect]:
+        """Answers a Hello, or tells of lanes that were new."""
+        if not self._welcomed:
+            self._welcomed = True
+            self._told = {each.lane: each for each in stored}
+            limits = sync_pb2.Limits(
+                batch_bytes_max=BATCH_BYTES_MAX,
+                batch_entries_max=BATCH_ENTRIES_MAX,
+                batches_in_flight_max=BATCHES_IN_FLIGHT_MAX,
+                heartbeat_interval=duration_to(self._heartbeat_s),
+            )
+            welcome = sync_pb2.Welcome(
+                protocol_version=PROTOCOL_VERSION,
+                limits=limits,
+                lanes=[stored_to(each) for each in stored],
+            )
+            self._outbox.append(sync_pb2.SyncResponse(welcome=welcome))
+            return [Offer(self.cursor)]
+        self.changed(stored)
+        return []
+
+    def stored(self, store: Store, lanes: list[Stored]) -> None:
+        """What was to be stored is durable."""
+        self._told.update({each.lane: each for each in lanes})
+        frame = sync_pb2.Stored(batch=store.batch, lanes=[stored_to(each) for each in lanes])
+        self._outbox.append(sync_pb2.SyncResponse(stored=frame))
+
+    def changed(self, lanes: list[Stored]) -> None:
+        """Tells of lanes that moved since they were last told of."""
+        moved = [each for each in lanes if self._told.get(each.lane) != each]
+        if moved and self._welcomed:
+            self._told.update({each.lane: each for each in moved})
+            frame = sync_pb2.Stored(lanes=[stored_to(each) for each in moved])
+            self._outbox.append(sync_pb2.SyncResponse(stored=frame))
+
+    def heartbeat(self) -> None:
+        """Says that it is there."""
+        self._outbox.append(sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat()))
+
+    @property
+    def may_offer(self) -> bool:
+        """Whether a package could be sent now."""
+        return self._welcomed and self._sending is None
+
+    def offered(self, package: Package | None) -> None:
+        """Sends the package, unless one is under way or it was refused already."""
+        if package is None or not self.may_offer or package.cursor == self.refused:
+            return
+        self._sending, self._offset = package, 0
+        begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=len(package.data))
+        self._outbox.append(sync_pb2.SyncResponse(package_begin=begin))
+
+    def _hello(self, hello: sync_pb2.Hello) -> list[Effect]:
+        if self._greeted:
+            raise Misuse(Reason.INVALID_ARGUMENT, "a second hello", "frame")
+        if hello.protocol_version != PROTOCOL_VERSION:
+            raise Refused(
+                Reason.PROTOCOL_VERSION,
+                f"this server speaks version {PROTOCOL_VERSION}, not {hello.protocol_version}",
+            )
+        self._greeted = True
+        self.cursor = cursor_from(hello.cursor)
+        return [Claim(self._heads(list(hello.lanes)))]
+
+    def _heads(self, claims: list[sync_pb2.LaneClaim]) -> list[Head]:
+        if len(claims) > LANES_MAX:
+            raise invalid("lanes", f"at most {LANES_MAX}")
+        heads = [head_from(claim) for claim in claims]
+        for head in heads:
+            self._check_owner(head.lane)
+            if not head.lane.epoch > 0 or head.last >= 2**62 or head.first > head.last + 1:
+                raise invalid("lanes", "no lane can look like this")
+        return heads
+
+    def _entries(self, frame: sync_pb2.Entries) -> Store:
+        if len(frame.entries) > BATCH_ENTRIES_MAX:
+            raise invalid("entries", f"at most {BATCH_ENTRIES_MAX}")
+        intact: list[Entry] = []
+        damaged: list[Entry] = []
+        again: list[Entry] = []
+        for entry in map(entry_from, frame.entries):
+            self._check_owner(check_shape(entry).lane)
+            if is_intact(entry):
+                intact.append(entry)
+                continue
+            self._damaged[entry.lane, entry.sequence] += 1
+            tries = self._damaged[entry.lane, entry.sequence]
+            (damaged if tries >= DAMAGED_TRIES else again).append(entry)
+        if again:
+            resend = sync_pb2.Resend(positions=[position_to(e.lane, e.sequence) for e in again])
+            self._outbox.append(sync_pb2.SyncResponse(resend=resend))
+        return Store(frame.batch, intact, damaged)
+
+    def _check_owner(self, lane: Lane) -> None:
+        if self._owner and lane.register_id != self._owner:
+            raise Misuse(
+                Reason.NOT_ALLOWED, f"{self._owner} cannot bring the journal of {lane.register_id}"
+            )

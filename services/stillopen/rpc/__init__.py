@@ -1,0 +1,1 @@
+"""gRPC plumbing for both ends: addresses, options, messages and errors. Decides nothing."""

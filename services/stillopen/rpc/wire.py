@@ -1,0 +1,203 @@
+"""Messages to values and back: money, master data, journal entries."""
+
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from stillopen.core.journal import Entry, Head, Lane, Stored
+from stillopen.core.money import Money
+from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.core.products import Product, StaffMember
+from stillopen.v1 import sync_pb2, types_pb2
+
+
+def money_to(money: Money) -> types_pb2.Money:
+    """Money as a message."""
+    return types_pb2.Money(currency_code=money.currency, minor_units=money.minor)
+
+
+def money_from(message: types_pb2.Money) -> Money:
+    """Money from a message."""
+    return Money(message.currency_code, message.minor_units)
+
+
+def time_to(wall_s: float) -> Timestamp:
+    """A moment as a message, to the millisecond."""
+    milliseconds = round(wall_s * 1000)
+    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def time_from(message: Timestamp) -> float:
+    """A moment from a message, in seconds since 1970."""
+    return message.seconds + message.nanos / 1e9
+
+
+def duration_to(seconds: float) -> Duration:
+    """A span as a message, to the microsecond."""
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=seconds))
+    return message
+
+
+def duration_from(message: Duration) -> float:
+    """A span from a message, in seconds."""
+    return (message.seconds * 1_000_000 + message.nanos // 1000) / 1e6
+
+
+def product_to(product: Product) -> types_pb2.Product:
+    """A product as a message."""
+    return types_pb2.Product(
+        product_id=product.product_id,
+        name=product.name,
+        price=money_to(product.price),
+        barcodes=product.barcodes,
+    )
+
+
+def product_from(message: types_pb2.Product) -> Product:
+    """A product from a message."""
+    return Product(
+        message.product_id, message.name, money_from(message.price), tuple(message.barcodes)
+    )
+
+
+def staff_to(member: StaffMember) -> types_pb2.StaffMember:
+    """A person as a message, the password hash included: for replicas only."""
+    return types_pb2.StaffMember(
+        staff_id=member.staff_id, name=member.name, password_hash=member.password_hash
+    )
+
+
+def staff_from(message: types_pb2.StaffMember) -> StaffMember:
+    """A person from a message."""
+    return StaffMember(message.staff_id, message.name, message.password_hash)
+
+
+def parameters_to(parameters: Parameters) -> types_pb2.Parameters:
+    """Parameters as a message."""
+    card = parameters.gift_card
+    return types_pb2.Parameters(
+        version=parameters.version,
+        currency_code=parameters.currency,
+        gift_card=types_pb2.GiftCardParameters(
+            allow_concluding_offline=card.allow_concluding_offline,
+            conclude_within=duration_to(card.conclude_within_s),
+            lease=duration_to(card.lease_s),
+            grace=duration_to(card.grace_s),
+            settle_margin=duration_to(card.settle_margin_s),
+        ),
+    )
+
+
+def parameters_from(message: types_pb2.Parameters) -> Parameters:
+    """Parameters from a message."""
+    card = message.gift_card
+    return Parameters(
+        version=message.version,
+        currency=message.currency_code,
+        gift_card=GiftCardParameters(
+            allow_concluding_offline=card.allow_concluding_offline,
+            conclude_within_s=duration_from(card.conclude_within),
+            lease_s=duration_from(card.lease),
+            grace_s=duration_from(card.grace),
+            settle_margin_s=duration_from(card.settle_margin),
+        ),
+    )
+
+
+def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
+    """An offline profile as a message."""
+    return types_pb2.OfflineProfile(
+        name=profile.name,
+        timeout_s=profile.timeout_s,
+        reconnect_interval_s=profile.reconnect_interval_s,
+        retry_count_to_offline=profile.retry_count_to_offline,
+        heartbeat_interval_s=profile.heartbeat_interval_s,
+    )
+
+
+def profile_from(message: types_pb2.OfflineProfile) -> OfflineProfile:
+    """An offline profile from a message."""
+    return OfflineProfile(
+        name=message.name,
+        timeout_s=message.timeout_s,
+        reconnect_interval_s=message.reconnect_interval_s,
+        retry_count_to_offline=message.retry_count_to_offline,
+        heartbeat_interval_s=message.heartbeat_interval_s,
+    )
+
+
+def entry_to(entry: Entry) -> types_pb2.Entry:
+    """A journal entry as a message; its payload is carried as it is."""
+    return types_pb2.Entry(
+        register_id=entry.lane.register_id,
+        epoch=entry.lane.epoch,
+        sequence=entry.sequence,
+        parent_digest=entry.parent_digest,
+        digest=entry.digest,
+        payload=entry.payload,
+    )
+
+
+def entry_from(message: types_pb2.Entry) -> Entry:
+    """A journal entry from a message."""
+    return Entry(
+        Lane(message.register_id, message.epoch),
+        message.sequence,
+        message.parent_digest,
+        message.digest,
+        message.payload,
+    )
+
+
+def position_to(lane: Lane, sequence: int) -> types_pb2.JournalPosition:
+    """A place in a journal as a message."""
+    return types_pb2.JournalPosition(
+        register_id=lane.register_id, epoch=lane.epoch, sequence=sequence
+    )
+
+
+def head_to(head: Head) -> sync_pb2.LaneClaim:
+    """A lane as its sender knows it, as a message."""
+    return sync_pb2.LaneClaim(
+        register_id=head.lane.register_id,
+        epoch=head.lane.epoch,
+        first=head.first,
+        head=head.last,
+        head_digest=head.digest,
+    )
+
+
+def head_from(message: sync_pb2.LaneClaim) -> Head:
+    """A lane as its sender knows it, from a message."""
+    lane = Lane(message.register_id, message.epoch)
+    return Head(lane, message.first, message.head, message.head_digest)
+
+
+def stored_to(stored: Stored) -> sync_pb2.LaneState:
+    """A lane as the server knows it, as a message."""
+    return sync_pb2.LaneState(
+        register_id=stored.lane.register_id,
+        epoch=stored.lane.epoch,
+        stored_through=stored.through,
+        headquarters_through=stored.headquarters_through,
+        purge_through=stored.purge_through,
+        headquarters_knows=stored.headquarters_knows,
+    )
+
+
+def stored_from(message: sync_pb2.LaneState) -> Stored:
+    """A lane as the server knows it, from a message."""
+    return Stored(
+        Lane(message.register_id, message.epoch),
+        message.stored_through,
+        message.headquarters_through,
+        message.purge_through,
+        message.headquarters_knows,
+    )
+
+
+def lane_from(message: types_pb2.JournalPosition) -> Lane:
+    """The lane of a place in a journal."""
+    return Lane(message.register_id, message.epoch)

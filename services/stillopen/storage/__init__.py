@@ -1,0 +1,1 @@
+"""Engines for databases: a whole function is the transaction. Engines know no table."""

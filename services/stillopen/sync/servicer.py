@@ -1,0 +1,142 @@
+"""SyncService: the shell around the server's half of a stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from stillopen.core.errors import Reason, Refused
+from stillopen.replication.frames import MISSED_MAX
+from stillopen.replication.news import News
+from stillopen.replication.ports import JournalSink, PackageSource
+from stillopen.replication.server_half import Claim, Effect, Offer, ServerHalf, Store
+from stillopen.rpc.context import Context
+from stillopen.rpc.identity import Caller, CallerKind, caller_of
+from stillopen.rpc.shielded import to_its_end
+from stillopen.rpc.status import streams
+from stillopen.v1 import sync_pb2, sync_pb2_grpc
+
+SERVICE = "stillopen.v1.SyncService"
+
+
+class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
+    """Streams of registers or channels. `heartbeat_s` is read when a stream begins."""
+
+    def __init__(
+        self,
+        journals: JournalSink,
+        packages: PackageSource,
+        heartbeat_s: Callable[[], float],
+        *kinds: CallerKind,
+    ) -> None:
+        self._journals = journals
+        self._packages = packages
+        self._heartbeat_s = heartbeat_s
+        self._kinds = kinds
+        self._streams: dict[Caller, asyncio.Task[None]] = {}
+
+    @streams
+    async def Sync(
+        self, request_iterator: AsyncIterator[sync_pb2.SyncRequest], context: Context
+    ) -> AsyncIterator[sync_pb2.SyncResponse]:
+        """Serves one stream; an older one of the same caller is closed."""
+        caller = caller_of(context, *self._kinds)
+        half = ServerHalf(
+            caller.name if caller.kind is CallerKind.REGISTER else "", self._heartbeat_s()
+        )
+        session = _Session(half, self._journals, self._packages, self._heartbeat_s())
+        if older := self._streams.get(caller):
+            older.cancel()
+        task = asyncio.create_task(session.run(request_iterator), name=f"stream of {caller.name}")
+        self._streams[caller] = task
+        try:
+            while not task.done():
+                version = session.wake.version
+                while (frame := half.take()) is not None:
+                    yield frame
+                await session.wake.after(version)
+            if task.cancelled():
+                raise Refused(Reason.STREAM_REPLACED, "a newer stream of this caller was opened")
+            task.result()
+        finally:
+            task.cancel()
+            if self._streams.get(caller) is task:
+                del self._streams[caller]
+
+
+class _Session:
+    """One stream: carries out what the half asks for."""
+
+    def __init__(
+        self,
+        half: ServerHalf,
+        journals: JournalSink,
+        packages: PackageSource,
+        heartbeat_s: float,
+    ) -> None:
+        self._half = half
+        self._journals = journals
+        self._packages = packages
+        self._heartbeat_s = heartbeat_s
+        self.wake = News()
+
+    async def run(self, frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:
+        """Runs until the client closes the stream, falls silent or sends what it must not."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                others = [
+                    group.create_task(self._watch_journals()),
+                    group.create_task(self._watch_packages()),
+                    group.create_task(self._beat()),
+                ]
+                await self._receive(frames)
+                for other in others:
+                    other.cancel()
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+        finally:
+            self.wake.tell()
+
+    async def _receive(self, frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:
+        loop = asyncio.get_running_loop()
+        patience_s = MISSED_MAX * self._heartbeat_s
+        try:
+            async with asyncio.timeout(patience_s) as silence:
+                async for frame in frames:
+                    await self._carry_out(self._half.received(frame))
+                    silence.reschedule(loop.time() + patience_s)
+        except TimeoutError:
+            return  # the client is gone; it connects again when it is back
+
+    async def _carry_out(self, effects: list[Effect]) -> None:
+        todo = list(effects)
+        while todo:
+            match todo.pop(0):
+                case Claim(heads):
+                    todo += self._half.claimed(await self._journals.claim(heads))
+                case Store() as store:
+                    # Shielded: a caller that is gone does not undo what arrived.
+                    lanes = await to_its_end(self._journals.receive(store.intact, store.damaged))
+                    self._half.stored(store, lanes)
+                case Offer(cursor):
+                    self._half.offered(await self._packages.newest(cursor))
+            self.wake.tell()
+
+    async def _watch_journals(self) -> None:
+        known = self._journals.news.version
+        while True:
+            known = await self._journals.news.after(known)
+            self._half.changed(await self._journals.stored(self._half.lanes))
+            self.wake.tell()
+
+    async def _watch_packages(self) -> None:
+        known = self._packages.news.version
+        while True:
+            known = await self._packages.news.after(known)
+            if self._half.may_offer:
+                self._half.offered(await self._packages.newest(self._half.cursor))
+                self.wake.tell()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            self._half.heartbeat()
+            self.wake.tell()

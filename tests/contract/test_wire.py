@@ -1,0 +1,98 @@
+"""What is written as a message is read back as it was."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stillopen.core.journal import Entry, Head, Lane, Stored
+from stillopen.core.money import Money
+from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.core.products import Product, StaffMember
+from stillopen.rpc import wire
+from stillopen.v1 import sync_pb2, types_pb2
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+UINT64 = st.integers(0, 2**64 - 1)
+TEXT = st.text(max_size=20)
+MICROSECONDS = st.integers(0, 366 * 86_400 * 10**6)
+SECONDS = st.integers(0, 366 * 86_400 * 4).map(lambda quarters: quarters / 4)
+MONEY = st.builds(Money, TEXT, INT64)
+LANES = st.builds(Lane, TEXT, UINT64)
+
+
+@given(MONEY)
+def test_money(money: Money) -> None:
+    assert wire.money_from(wire.money_to(money)) == money
+
+
+@given(st.integers(-(10**13), 10**14))
+def test_moments_are_kept_to_the_millisecond(milliseconds: int) -> None:
+    message = wire.time_to(milliseconds / 1000)
+    assert 0 <= message.nanos < 10**9
+    assert message.seconds * 1000 + message.nanos // 10**6 == milliseconds
+    assert wire.time_to(wire.time_from(message)) == message
+
+
+@given(MICROSECONDS)
+@example(1_485_645)
+def test_spans_are_kept_to_the_microsecond(microseconds: int) -> None:
+    message = wire.duration_to(microseconds / 10**6)
+    assert message.seconds * 10**6 + message.nanos // 1000 == microseconds
+    assert wire.duration_from(message) == microseconds / 10**6
+
+
+def test_an_absent_span_is_none_at_all() -> None:
+    empty = types_pb2.GiftCardParameters()
+    assert wire.duration_from(empty.conclude_within) == 0.0
+    assert not wire.parameters_from(types_pb2.Parameters()).gift_card.allow_concluding_offline
+    assert wire.parameters_from(types_pb2.Parameters()).gift_card.terms_s == 0.0
+
+
+@given(st.builds(Product, TEXT, TEXT, MONEY, st.lists(TEXT, max_size=5).map(tuple)))
+def test_products(product: Product) -> None:
+    assert wire.product_from(wire.product_to(product)) == product
+
+
+@given(st.builds(StaffMember, TEXT, TEXT, TEXT))
+def test_staff(member: StaffMember) -> None:
+    assert wire.staff_from(wire.staff_to(member)) == member
+
+
+CARDS = st.builds(GiftCardParameters, st.booleans(), SECONDS, SECONDS, SECONDS, SECONDS)
+
+
+@given(st.builds(Parameters, UINT64, TEXT, CARDS))
+def test_parameters(parameters: Parameters) -> None:
+    assert wire.parameters_from(wire.parameters_to(parameters)) == parameters
+
+
+@given(st.builds(OfflineProfile, TEXT, SECONDS, SECONDS, st.integers(0, 2**32 - 1), SECONDS))
+def test_profiles(profile: OfflineProfile) -> None:
+    assert wire.profile_from(wire.profile_to(profile)) == profile
+
+
+DIGESTS = st.binary(max_size=40)
+
+
+@given(st.builds(Entry, LANES, UINT64, DIGESTS, DIGESTS, st.binary(max_size=200)))
+def test_entries_across_serialization(entry: Entry) -> None:
+    sent = wire.entry_to(entry).SerializeToString()
+    assert wire.entry_from(types_pb2.Entry.FromString(sent)) == entry
+
+
+@given(LANES, UINT64)
+def test_positions(lane: Lane, sequence: int) -> None:
+    message = wire.position_to(lane, sequence)
+    assert (message.register_id, message.epoch) == (lane.register_id, lane.epoch)
+    assert message.sequence == sequence
+
+
+@given(st.builds(Head, LANES, UINT64, UINT64, DIGESTS))
+def test_heads(head: Head) -> None:
+    sent = wire.head_to(head).SerializeToString()
+    assert wire.head_from(sync_pb2.LaneClaim.FromString(sent)) == head
+
+
+@given(st.builds(Stored, LANES, UINT64, UINT64, UINT64))
+def test_what_is_stored(stored: Stored) -> None:
+    sent = wire.stored_to(stored).SerializeToString()
+    assert wire.stored_from(sync_pb2.LaneState.FromString(sent)) == stored

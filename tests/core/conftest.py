@@ -1,0 +1,3 @@
+from tests.support.properties import without_stopwatch
+
+without_stopwatch()

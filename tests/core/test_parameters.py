@@ -1,0 +1,100 @@
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillopen.core.errors import Misuse, Reason
+from stillopen.core.parameters import (
+    DAY_S,
+    GiftCardParameters,
+    OfflineProfile,
+    Parameters,
+    check_gift_card,
+    check_profile,
+)
+
+SECONDS = st.floats(0, 366 * DAY_S)
+
+
+def test_the_defaults_are_the_agreed_ones_and_hold() -> None:
+    parameters = check_gift_card(GiftCardParameters())
+    assert not parameters.allow_concluding_offline
+    assert parameters.lease_s == 120
+    assert parameters.grace_s == 72 * 3600
+    assert parameters.settle_margin_s == 48 * 3600
+    assert parameters.conclude_within_s == 8 * 3600
+    assert Parameters().gift_card == parameters
+
+
+def test_without_the_parameter_no_lock_has_terms() -> None:
+    off = GiftCardParameters(conclude_within_s=60)
+    assert off.terms_s == 0
+    assert replace(off, allow_concluding_offline=True).terms_s == 60
+
+
+@given(SECONDS, SECONDS, st.floats(1, 366 * DAY_S), SECONDS)
+def test_nothing_may_be_concluded_after_headquarters_has_let_go(
+    conclude_s: float, margin_s: float, lease_s: float, grace_s: float
+) -> None:
+    parameters = GiftCardParameters(
+        conclude_within_s=conclude_s, settle_margin_s=margin_s, lease_s=lease_s, grace_s=grace_s
+    )
+    if conclude_s + margin_s <= lease_s + grace_s:
+        assert check_gift_card(parameters) is parameters
+    else:
+        with pytest.raises(Misuse) as refusal:
+            check_gift_card(parameters)
+        assert refusal.value.reason is Reason.PARAMETERS_INVALID
+
+
+def test_the_limit_itself_is_allowed_and_a_second_more_is_not() -> None:
+    even = GiftCardParameters(conclude_within_s=70, settle_margin_s=50, lease_s=20, grace_s=100)
+    assert check_gift_card(even) is even
+    with pytest.raises(Misuse):
+        check_gift_card(replace(even, conclude_within_s=71))
+
+
+def test_the_rule_holds_also_while_the_parameter_is_off() -> None:
+    with pytest.raises(Misuse):
+        check_gift_card(GiftCardParameters(conclude_within_s=30 * DAY_S))
+
+
+NOTHING = GiftCardParameters(conclude_within_s=0, settle_margin_s=0, lease_s=1, grace_s=0)
+
+
+@pytest.mark.parametrize("value", [-1.0, 367 * DAY_S, math.inf, math.nan])
+def test_times_are_between_nothing_and_a_year(value: float) -> None:
+    assert check_gift_card(NOTHING) is NOTHING
+    for wrong in (
+        replace(NOTHING, conclude_within_s=value),
+        replace(NOTHING, settle_margin_s=value),
+        replace(NOTHING, lease_s=value),
+        replace(NOTHING, grace_s=value),
+    ):
+        with pytest.raises(Misuse):
+            check_gift_card(wrong)
+
+
+@pytest.mark.parametrize(
+    ("profile", "field"),
+    [
+        (OfflineProfile(name=""), "name"),
+        (OfflineProfile(timeout_s=0), "timeout_s"),
+        (OfflineProfile(timeout_s=121), "timeout_s"),
+        (OfflineProfile(timeout_s=math.nan), "timeout_s"),
+        (OfflineProfile(reconnect_interval_s=-1), "reconnect_interval_s"),
+        (OfflineProfile(reconnect_interval_s=DAY_S + 1), "reconnect_interval_s"),
+        (OfflineProfile(retry_count_to_offline=0), "retry_count_to_offline"),
+        (OfflineProfile(retry_count_to_offline=11), "retry_count_to_offline"),
+        (OfflineProfile(heartbeat_interval_s=0), "heartbeat_interval_s"),
+        (OfflineProfile(heartbeat_interval_s=301), "heartbeat_interval_s"),
+    ],
+)
+def test_a_profile_no_register_could_work_with_is_refused(
+    profile: OfflineProfile, field: str
+) -> None:
+    with pytest.raises(Misuse) as refusal:
+        check_profile(profile)
+    assert refusal.value.field == field
