@@ -132,6 +132,10 @@ class Journal:
             )
         )
 
+    async def conflicts(self) -> list[Entry]:
+        """None: a register writes each key once."""
+        return []
+
     async def remember(self, lanes: list[Stored]) -> None:
         """Takes the channel's word on what it and headquarters have."""
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.journal import PAYLOAD_BYTES_MAX
-from stillopen.core.sale import Sale, check_version
+from stillopen.core.sale import Sale, SaleState, check_version
 from stillopen.rpc.wire_sale import sale_from, sale_to
 from stillopen.storage.engine import Engine, Session
 from stillopen.v1 import types_pb2
 
-_RESERVE_BYTES = 16 * 1024
+_RESERVE_BYTES = 32 * 1024
 """Room for the tenders and the frame of a journal entry."""
 
 Change = Callable[[Session, Sale], Sale]
@@ -27,10 +27,13 @@ class SaleStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._last: Sale | None = None
-        """The sale last written; spares reading it when its version is still the newest."""
+        """The sale last written, as its commit left it; spares reading it again."""
+        self._last_request = b""
 
     async def open_sale(self) -> Sale | None:
         """The sale that is open, if any."""
+        if self._last and self._last.state is SaleState.OPEN:
+            return self._last  # there is one open sale at a time
         row = await self.engine.read(
             lambda session: session.one("SELECT data FROM sale WHERE state = 'OPEN'")
         )
@@ -39,6 +42,8 @@ class SaleStore:
     async def sale(self, transaction_id: str) -> Sale:
         """The sale; Refused SALE_UNKNOWN."""
         known = self._last
+        if known and known.transaction_id == transaction_id:
+            return known
         return await self.engine.read(lambda session: _load(session, transaction_id, known)[0])
 
     async def begin(self, sale: Sale) -> Sale:
@@ -59,7 +64,10 @@ class SaleStore:
             )
             return sale
 
-        return await self.engine.write(put)
+        begun = await self.engine.write(put)
+        if begun is sale:
+            self._last, self._last_request = begun, b""
+        return begun
 
     async def change(
         self, transaction_id: str, version: int, request: bytes, change: Change
@@ -74,7 +82,8 @@ class SaleStore:
             check_version(sale, version)
             changed = change(session, sale)
             data = _bytes(changed)
-            if len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES and changed.version > version:
+            grown = len(changed.lines) > len(sale.lines)
+            if grown and len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES:
                 raise Refused(Reason.SALE_TOO_LARGE, "the sale would not fit a journal entry")
             session.run(
                 "UPDATE sale SET version = ?, state = ?, data = ?, last_request = ?"
@@ -87,12 +96,15 @@ class SaleStore:
             )
             return changed
 
-        self._last = await self.engine.write(put)
-        return self._last
+        changed = await self.engine.write(put)
+        self._last, self._last_request = changed, request
+        return changed
 
     async def repeated(self, transaction_id: str, version: int, request: bytes) -> Sale | None:
         """The answer to a repeat of the last write; nothing when it is no repeat."""
         known = self._last
+        if known and known.transaction_id == transaction_id and self._last_request:
+            return known if (self._last_request, known.version) == (request, version + 1) else None
 
         def read(session: Session) -> Sale | None:
             sale, last = _load(session, transaction_id, known)

@@ -108,14 +108,14 @@ class MasterData:
     async def put_parameters(self, seen: int, currency: str, card: GiftCardParameters) -> None:
         """Changes parameters; in effect with the next lock. Refused VERSION_OLD."""
         check_gift_card(card)
-        if seen != self.parameters.version:
-            raise Refused(
-                Reason.VERSION_OLD, f"version {self.parameters.version} is in force", "version"
-            )
         parameters = Parameters(seen + 1, currency, card)
         data = parameters_to(parameters).SerializeToString()
 
         def put(session: Session) -> None:
+            [(stored,)] = session.all("SELECT parameters FROM master")
+            version = types_pb2.Parameters.FromString(stored).version
+            if version != seen:
+                raise Refused(Reason.VERSION_OLD, f"version {version} is in force", "version")
             session.run("UPDATE master SET sequence = sequence + 1, parameters = ?", data)
 
         await self.engine.write(put)

@@ -14,6 +14,7 @@ from stillopen.rpc.context import Context
 from stillopen.rpc.identity import CallerKind, caller_of
 from stillopen.rpc.importing import collect
 from stillopen.rpc.paging import number_token, page_limit
+from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers, send_all
 from stillopen.rpc.wire import (
     parameters_from,
@@ -72,7 +73,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
 
         products, report = await collect(batches(), check)
         if products:
-            await self._master.put_products([product for _, product in products])
+            await to_its_end(self._master.put_products([product for _, product in products]))
         return headquarters_pb2.ImportProductsResponse(report=report)
 
     @answers
@@ -93,7 +94,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
 
         staff, report = await collect(batches(), check)
         if staff:
-            await self._master.put_staff([member for _, member in staff])
+            await to_its_end(self._master.put_staff([member for _, member in staff]))
         return headquarters_pb2.ImportStaffResponse(report=report)
 
     @answers
@@ -124,7 +125,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
         caller_of(context, *_PEOPLE)
         wanted = parameters_from(request.parameters)
         currency = check_money(Money(wanted.currency, 0), "currency_code").currency
-        await self._master.put_parameters(wanted.version, currency, wanted.gift_card)
+        await to_its_end(self._master.put_parameters(wanted.version, currency, wanted.gift_card))
         return headquarters_pb2.UpdateParametersResponse(
             parameters=parameters_to(self._master.parameters)
         )
@@ -147,7 +148,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
     ) -> headquarters_pb2.UpdateOfflineProfileResponse:
         """Changes when registers go offline and come back."""
         caller_of(context, *_PEOPLE)
-        await self._master.put_profile(profile_from(request.offline_profile))
+        await to_its_end(self._master.put_profile(profile_from(request.offline_profile)))
         return headquarters_pb2.UpdateOfflineProfileResponse(
             offline_profile=profile_to(self._master.profile)
         )

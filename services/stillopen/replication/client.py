@@ -160,6 +160,9 @@ class _Session:
     async def watch(self, known: int) -> None:
         """Sends on what is added to the journals."""
         while True:
+            for entry in await self._journals.conflicts():
+                self._half.also(entry)
+            self._wake.tell()
             known = await self._journals.news.after(known)
             await self.carry_out(self._half.grown(await self._journals.heads()))
 

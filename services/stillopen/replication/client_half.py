@@ -86,6 +86,7 @@ class ClientHalf:
         self._lanes: dict[Lane, _Sending] = {}
         self._collecting: _Collecting | None = None
         self._reading = False
+        self._also_sent: set[bytes] = set()
         self._batches_sent = 0
         self._batches_answered = 0
         self._batch_bytes = BATCH_BYTES_MAX
@@ -157,15 +158,17 @@ class ClientHalf:
         self._reading = False
         sending = self._lanes[lane]
         if entries and entries[0].sequence >= sending.next:
-            self._batches_sent += 1
-            batch = sync_pb2.Entries(
-                batch=self._batches_sent, entries=[entry_to(entry) for entry in entries]
-            )
-            self._outbox.append(sync_pb2.SyncRequest(entries=batch))
+            self._send(entries)
             sending.next = entries[-1].sequence + 1
         elif not entries:
             sending.next = sending.head + 1  # nothing is there to send
         return self._pump()
+
+    def also(self, entry: Entry) -> None:
+        """Sends an entry that another has the key of, so that it is known above too."""
+        if self.welcomed and entry.digest not in self._also_sent:
+            self._also_sent.add(entry.digest)
+            self._send([entry])
 
     def applied(self, cursor: Cursor) -> None:
         """The package is in force."""
@@ -178,6 +181,13 @@ class ClientHalf:
             cursor=cursor_to(cursor), reason=str(error.reason), message=error.message
         )
         self._outbox.append(sync_pb2.SyncRequest(package_refused=frame))
+
+    def _send(self, entries: list[Entry]) -> None:
+        self._batches_sent += 1
+        batch = sync_pb2.Entries(
+            batch=self._batches_sent, entries=[entry_to(entry) for entry in entries]
+        )
+        self._outbox.append(sync_pb2.SyncRequest(entries=batch))
 
     def _welcome(self, welcome: sync_pb2.Welcome) -> list[Effect]:
         if self.welcomed:

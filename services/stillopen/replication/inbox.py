@@ -30,6 +30,7 @@ STEP: tuple[str, ...] = (
          register_id TEXT NOT NULL,
          epoch TEXT NOT NULL,
          sequence INTEGER NOT NULL,
+         parent_digest BLOB NOT NULL,
          digest BLOB NOT NULL,
          payload BLOB NOT NULL,
          PRIMARY KEY (register_id, epoch, sequence, digest)) STRICT, WITHOUT ROWID""",
@@ -47,6 +48,9 @@ STEP: tuple[str, ...] = (
          PRIMARY KEY (register_id, epoch)) STRICT, WITHOUT ROWID""",
 )
 """The statements that make the tables; a schema's step includes them."""
+
+CONFLICTS_MAX = 1_000
+"""More than these in one estate are for people first."""
 
 _ENTRY = "register_id, epoch, sequence, parent_digest, digest, payload"
 _LANE = "register_id, epoch, through, headquarters_through, purge_through, headquarters_knows"
@@ -140,6 +144,16 @@ class Inbox:
         return await self.engine.read(
             lambda session: read_entries(session, "entry", lane, after, entries_max, bytes_max)
         )
+
+    async def conflicts(self) -> list[Entry]:
+        """Entries that came under a key another has; kept, and sent on beside the first."""
+        rows = await self.engine.read(
+            lambda session: session.all(
+                f"SELECT {_ENTRY} FROM entry_conflict LIMIT ?",  # noqa: S608 - constants
+                CONFLICTS_MAX,
+            )
+        )
+        return [entry_of(row) for row in rows]
 
     async def remember(self, lanes: list[Stored]) -> None:
         """Takes headquarters' word on what it has."""
@@ -250,10 +264,10 @@ def _insert(session: Session, entries: list[Entry], state: str) -> None:
     )
     if inserted < len(rows):
         session.run_many(
-            "INSERT INTO entry_conflict SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM entry"
-            " WHERE register_id = ?1 AND epoch = ?2 AND sequence = ?3 AND digest <> ?4)"
+            "INSERT INTO entry_conflict SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM"
+            " entry WHERE register_id = ?1 AND epoch = ?2 AND sequence = ?3 AND digest <> ?5)"
             " ON CONFLICT DO NOTHING",
-            [(row[0], row[1], row[2], row[4], row[5]) for row in rows],
+            [row[:6] for row in rows],
         )
 
 

@@ -38,6 +38,10 @@ class EntrySource(Protocol):
         """The entries that follow `after`, at least one when there is one."""
         ...
 
+    async def conflicts(self) -> list[Entry]:
+        """Entries that are not in a lane because another has their key; sent on all the same."""
+        ...
+
     async def remember(self, lanes: list[Stored]) -> None:
         """Takes the server's word, upwards and downwards."""
         ...

@@ -3,6 +3,7 @@
 The code tells a stranger enough; the trailers `stillopen-reason` and `stillopen-field` the rest.
 """
 
+import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -159,8 +160,25 @@ async def send_all(
     caller: Caller,
     timeout_s: float,
 ) -> Response:
-    """Sends a stream of requests and returns the answer, as `call` does."""
+    """Sends a stream of requests and returns the answer, as `call` does.
+
+    What `requests` raises is raised here: gRPC would only say that the call was cancelled.
+    """
+    failure: list[Exception] = []
+
+    async def watched() -> AsyncIterator[Request]:
+        try:
+            async for request in requests:
+                yield request
+        except Exception as error:
+            failure.append(error)
+            raise
+
     try:
-        return await method(requests, timeout=timeout_s, metadata=caller.metadata())
+        return await method(watched(), timeout=timeout_s, metadata=caller.metadata())
     except grpc.aio.AioRpcError as error:
         raise error_of(error) from error
+    except asyncio.CancelledError:
+        if failure:
+            raise failure[0] from None
+        raise

@@ -46,6 +46,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         if older := self._streams.get(caller):
             older.cancel()
         task = asyncio.create_task(session.run(request_iterator), name=f"stream of {caller.name}")
+        task.add_done_callback(lambda _: session.wake.tell())  # it may end before it began
         self._streams[caller] = task
         try:
             while not task.done():

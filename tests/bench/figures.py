@@ -1,0 +1,44 @@
+"""Figures of a benchmark: ours, the reference of the same run, and their ratio."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. `at_least` says which side of the aim is good."""
+
+    name: str
+    figure: float
+    unit: str
+    reference: float
+    aim: float
+    at_least: bool
+
+    @property
+    def ratio(self) -> float:
+        """Ours to the reference, in the same run."""
+        return self.figure / self.reference if self.reference else 0.0
+
+    @property
+    def met(self) -> bool:
+        """Whether the ratio is on the good side of the aim."""
+        return self.ratio >= self.aim if self.at_least else self.ratio <= self.aim
+
+    def as_json(self) -> dict[str, object]:
+        """The line for programs."""
+        told = asdict(self)
+        told.pop("at_least")
+        return {**told, "ratio": round(self.ratio, 3), "met": self.met}
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle one."""
+    return statistics.median(values)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of them lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,0 +1,157 @@
+"""The `stillopen` command as a first-time user meets it: answers, refusals, exit statuses."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.shop import open_shop
+
+from stillopen.cli.estate import HEADQUARTERS, Estate
+
+COMMAND = Path(sys.executable).parent / "stillopen"
+TIMEOUT_S = 90.0
+
+
+async def stillopen(*arguments: str) -> tuple[int, str, str]:
+    """Runs the command and returns its exit status, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert "Traceback" not in err.decode()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def at(estate: Estate) -> str:
+    """Where headquarters is."""
+    return f"--headquarters={estate.address(HEADQUARTERS)}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["serve"],
+        *(["serve", place] for place in ("headquarters", "realtime", "channel", "register", "all")),
+        *(["import", what] for what in ("products", "staff", "cards")),
+        ["status"],
+        ["journal", "list"],
+        ["journal", "verify"],
+        ["card", "balance"],
+        ["parameters", "show"],
+        ["parameters", "set"],
+        ["demo"],
+    ],
+)
+async def test_every_command_has_help_and_those_that_do_something_an_example(
+    command: list[str],
+) -> None:
+    code, out, _ = await stillopen(*command, "--help")
+    assert code == 0
+    if len(command) > 1 or command in (["status"], ["demo"]):
+        assert f"stillopen {' '.join(command)}" in " ".join(out.replace("│", " ").split())
+
+
+async def test_imports_say_what_they_took_and_what_they_refused(tmp_path: Path) -> None:
+    async with open_shop(tmp_path / "shop") as estate:
+        good = tmp_path / "products.csv"
+        good.write_text("Name,Product ID,Price,Barcodes\nMug,M1,2.50,123 456\nCup,M2,3,\n")
+        code, out, _ = await stillopen("import", "products", str(good), at(estate), "--json")
+        assert (code, json.loads(out)["accepted"]) == (0, "2")
+        cards = tmp_path / "cards.csv"
+        cards.write_text("number,balance\n7777 0000 0000 0001,12.00\n")
+        for _ in range(2):  # the same file again changes nothing
+            code, _, err = await stillopen("import", "cards", str(cards), at(estate))
+            assert code == 0, err
+        cards.write_text("number,balance\n7777000000000001,99.00\n")
+        code, out, _ = await stillopen("import", "cards", str(cards), at(estate), "--json")
+        assert code == 1
+        assert json.loads(out)["refusals"][0]["reason"] == "ALREADY_EXISTS"
+        code, out, _ = await stillopen("card", "balance", "7777000000000001", at(estate))
+        assert (code, out) == (0, "card ...0001: 12.00 EUR, free\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,price\nMug,1\n", "no column product_id"),
+        ("product_id,name,price\n", "has no rows"),
+        ("product_id,name,price\nM1,Mug,cheap\n", "line 2"),
+        ("product_id,name,price\nM1,Mug,1.005\n", "line 2"),
+        ("product_id,product_id,name,price\nM1,M1,Mug,1\n", "2 times"),
+    ],
+)
+async def test_a_file_that_is_wrong_is_refused_and_nothing_is_imported(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    async with Estate(tmp_path / "estate", "EUR") as estate:
+        await estate.start_headquarters()
+        path = tmp_path / "products.csv"
+        path.write_text(text)
+        code, out, err = await stillopen("import", "products", str(path), at(estate))
+        assert (code, out) == (2, "")
+        assert said in err
+
+
+async def test_parameters_are_shown_changed_and_refused_with_a_reason(tmp_path: Path) -> None:
+    async with Estate(tmp_path, "EUR") as estate:
+        await estate.start_headquarters()
+        code, out, _ = await stillopen("parameters", "set", "--gift-card-offline", at(estate))
+        assert code == 0
+        assert "yes" in out
+        code, _, err = await stillopen("parameters", "set", "--conclude-within-h=72", at(estate))
+        assert code == 2
+        assert "PARAMETERS_INVALID" in err
+        _, out, _ = await stillopen("parameters", "show", at(estate), "--json")
+        assert json.loads(out)["gift_card"]["conclude_within"] == "28800s"
+
+
+async def test_nobody_at_the_address_is_said_in_one_line(tmp_path: Path) -> None:
+    code, out, err = await stillopen("status", "--register=127.0.0.1:1")
+    assert (code, out) == (3, "")
+    assert err.startswith("error UNREACHABLE")
+    code, _, err = await stillopen("import", "cards", str(tmp_path / "none.csv"))
+    assert code in {2, 3}
+    code, _, err = await stillopen("status", "--register=nowhere")
+    assert code == 2
+    assert "not host:port" in err
+
+
+async def test_plaintext_beyond_this_machine_needs_the_flag(tmp_path: Path) -> None:
+    code, _, err = await stillopen(
+        "serve", "headquarters", f"--data={tmp_path}", "--listen=0.0.0.0:0"
+    )
+    assert code == 2
+    assert "--plaintext-beyond-loopback" in err
+
+
+async def test_a_register_shows_its_status_and_journal(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, "R1") as estate:
+        address = f"--register={estate.address('R1')}"
+        code, out, _ = await stillopen("status", address, "--json")
+        assert (code, json.loads(out)["offline_ready"]) == (0, True)
+        code, out, _ = await stillopen("status", address)
+        assert (code, "ONLINE" in out) == (0, True)
+        code, out, _ = await stillopen("journal", "list", address, "--json")
+        assert (code, json.loads(out)["lines"]) == (0, [])
+        code, out, _ = await stillopen("journal", "verify", str(tmp_path / "R1"), "--json")
+        assert (code, json.loads(out)) == (0, {"entries": 0, "faults": []})
+
+
+async def test_the_demo_ends_with_books_that_agree() -> None:
+    code, out, err = await stillopen("demo")
+    assert code == 0, err
+    assert "concluded offline" in out
+    assert "exceptions" in out
+
+
+async def test_a_replay_agrees_to_the_penny_and_prints_one_object() -> None:
+    code, out, err = await stillopen("demo", "--replay", "--cuts=2", "--registers=2", "--json")
+    found = json.loads(out)
+    assert code == 0, err
+    assert found["missing"] == found["duplicates"] == found["exceptions"] == 0
+    assert found["file_total_minor"] == found["headquarters_total_minor"]
+    assert found["invoices"] == found["sold"] + found["returned"] + found["not_sales"]
+    assert found["cuts"] == found["kills"] + found["stops"] == 2

@@ -1,0 +1,103 @@
+"""The README is true: every command block in it runs, and every path it names exists."""
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.repository import ROOT
+
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+TIMEOUT_S = 100.0
+ITSELF = "make test\n"
+"""Running it here would run this test again without end; make says what it would do instead."""
+SERVING = "make serve\n"
+
+
+@pytest.fixture(name="folder")
+def copy_of_the_repository(tmp_path: Path) -> Path:
+    """A folder that looks like the repository, with no files of its own under ./var."""
+    for entry in ROOT.iterdir():
+        if entry.name not in {"var", ".git"}:
+            (tmp_path / entry.name).symlink_to(entry)
+    return tmp_path
+
+
+async def run(command: str, folder: Path) -> str:
+    """Runs a block as a person would and returns what it says; fails as it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", command),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(TIMEOUT_S):
+        out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncGenerator[None]:
+    """`make serve`, until it says that Ctrl-C stops all; then Ctrl-C."""
+    process = await asyncio.create_subprocess_exec(
+        *("make", "serve"),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(TIMEOUT_S):
+        while b"Ctrl-C stops all" not in said:
+            line = await process.stdout.readline()
+            said += line
+            assert line, said.decode()
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            await process.communicate()
+
+
+def blocks_before_serving() -> list[str]:
+    """What can be run without anything running."""
+    texts = [text for _, text in BLOCKS]
+    return texts[: texts.index(SERVING)]
+
+
+async def test_every_block_before_serving_runs(folder: Path) -> None:
+    for block in blocks_before_serving():
+        await run("make --dry-run test" if block == ITSELF else block, folder)
+
+
+async def test_every_block_after_serving_runs_while_it_serves(folder: Path) -> None:
+    texts = [text for _, text in BLOCKS]
+    after = BLOCKS[texts.index(SERVING) + 1 :]
+    assert after
+    async with serving(folder):
+        for kind, block in after:
+            if kind == "python":
+                (folder / "example.py").write_text(block)
+                assert "Receipt(" in await run(".venv/bin/python example.py", folder)
+            else:
+                await run(block, folder)
+
+
+def test_no_block_is_of_a_kind_that_is_not_run() -> None:
+    fences = re.findall(r"^```(\w*)$", TEXT, re.MULTILINE)
+    assert [kind for kind in fences if kind] == [kind for kind, _ in BLOCKS]
+
+
+def test_every_path_the_readme_names_exists() -> None:
+    roots = ("", "services/stillopen/", "clients/stillopen/")
+    named = re.findall(r"`([\w./]+\.(?:py|proto|md)|[\w./]+/)`", TEXT)
+    assert named
+    missing = [p for p in named if not any((ROOT / root / p).exists() for root in roots)]
+    assert [p for p in missing if "/" in p] == []
