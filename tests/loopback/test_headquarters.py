@@ -13,7 +13,7 @@ from stillopen.core.errors import Reason
 from stillopen.core.parameters import GiftCardParameters, OfflineProfile
 from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import send_all
-from stillopen.v1 import channel_data_pb2, headquarters_pb2, types_pb2
+from stillopen.v1 import channel_data_pb2, headquarters_pb2, realtime_pb2, types_pb2
 
 APPLE, PEAR = PRODUCTS
 Ask = Callable[[Caller], Awaitable[object]]
@@ -96,6 +96,18 @@ async def test_an_import_that_breaks_off_changes_nothing(estate: Estate) -> None
         await send_all(estate.people_stub.ImportProducts, breaks_off(), ME, 0.3)
     async with estate.refuses(Reason.PRODUCT_UNKNOWN):
         await ask(estate.data.GetProduct, channel_data_pb2.GetProductRequest(code="PLUM"))
+
+
+async def test_an_import_of_cards_that_breaks_off_creates_none(estate: Estate) -> None:
+    async def breaks_off() -> AsyncIterator[headquarters_pb2.HeadquartersServiceImportCardsRequest]:
+        row = realtime_pb2.CardRow(number="5555000000000001", balance=eur(100))
+        yield headquarters_pb2.HeadquartersServiceImportCardsRequest(import_id="half", rows=[row])
+        await asyncio.get_running_loop().create_future()
+
+    async with estate.refuses(Reason.TIMED_OUT):
+        await send_all(estate.people_stub.ImportCards, breaks_off(), ME, 0.3)
+    async with estate.refuses(Reason.CARD_UNKNOWN):
+        await estate.people.card("5555000000000001")
 
 
 async def test_too_many_rows_in_a_message_change_nothing(estate: Estate) -> None:

@@ -12,7 +12,7 @@ from stillopen.headquarters.processor import HEADQUARTERS
 from stillopen.replication.received import ReceivedSales
 from stillopen.rpc.context import Context
 from stillopen.rpc.identity import CallerKind, caller_of
-from stillopen.rpc.importing import collect
+from stillopen.rpc.importing import check_whole, collect
 from stillopen.rpc.paging import number_token, page_limit
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers, send_all
@@ -72,6 +72,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
                 yield request.rows
 
         products, report = await collect(batches(), check)
+        await check_whole(context)
         if products:
             await to_its_end(self._master.put_products([product for _, product in products]))
         return headquarters_pb2.ImportProductsResponse(report=report)
@@ -93,6 +94,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
             return check_staff(staff_from(row))
 
         staff, report = await collect(batches(), check)
+        await check_whole(context)
         if staff:
             await to_its_end(self._master.put_staff([member for _, member in staff]))
         return headquarters_pb2.ImportStaffResponse(report=report)
@@ -111,6 +113,7 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
                 yield realtime_pb2.ImportCardsRequest(
                     import_id=request.import_id, rows=request.rows
                 )
+            await check_whole(context)
 
         response = await send_all(
             self._realtime.ImportCards, requests(), HEADQUARTERS, CARDS_TIMEOUT_S

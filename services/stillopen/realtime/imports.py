@@ -7,13 +7,16 @@ from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.ids import check_id
 from stillopen.core.money import Money, check_money
 from stillopen.realtime.store import CardStore
-from stillopen.rpc.importing import collect, refuse
+from stillopen.rpc.context import Context
+from stillopen.rpc.importing import check_whole, collect, refuse
 from stillopen.rpc.wire import money_from
 from stillopen.v1 import realtime_pb2, types_pb2
 
 
 async def import_cards(
-    store: CardStore, requests: AsyncIterator[realtime_pb2.ImportCardsRequest]
+    store: CardStore,
+    requests: AsyncIterator[realtime_pb2.ImportCardsRequest],
+    context: Context,
 ) -> types_pb2.ImportReport:
     """Creates the cards of the stream in one transaction and reports row by row."""
     import_id = ""
@@ -25,6 +28,7 @@ async def import_cards(
             yield request.rows
 
     rows, report = await collect(batches(), _check)
+    await check_whole(context)
     if not import_id:
         raise invalid("import_id", "missing")
     taken = await store.create(import_id, [(row, *card) for row, card in rows])

@@ -143,7 +143,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     ) -> realtime_pb2.ImportCardsResponse:
         """Creates cards."""
         caller_of(context, *_INSIDE)
-        report = await import_cards(self._store, request_iterator)
+        report = await import_cards(self._store, request_iterator, context)
         return realtime_pb2.ImportCardsResponse(report=report)
 
     @answers

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
 from stillopen.core.errors import StillopenError, invalid
+from stillopen.rpc.context import Context
 from stillopen.v1 import types_pb2
 
 ROWS_MAX = 1_000_000
@@ -37,6 +38,15 @@ async def collect(
                 refuse(report, number, error)
     report.accepted = len(right)
     return right, report
+
+
+async def check_whole(context: Context) -> None:
+    """Ends the call here when its caller is gone, so that nothing of a broken import is kept.
+
+    grpc.aio ends the request iterator of a call whose deadline passed as if the stream were whole;
+    only an attempt to answer finds out.
+    """
+    await context.send_initial_metadata(())
 
 
 def refuse(report: types_pb2.ImportReport, row: int, error: StillopenError) -> None:

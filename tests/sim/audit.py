@@ -1,0 +1,94 @@
+"""What the estate says of itself when all is over, read with the calls that anybody has."""
+
+import asyncio
+
+from tests.sim.history import Answers, History, now_s
+from tests.sim.world import OFFICE, TIMEOUT_S, Estate
+
+from stillopen.rpc.status import call
+from stillopen.v1 import headquarters_pb2, realtime_pb2, register_pb2
+
+DRAIN_S = 120.0
+"""P7: how long after everything works again all is home, without a person."""
+_POLL_S = 0.5
+_PAGE = 500
+
+
+async def note_waiting(estate: Estate, history: History, answers: Answers) -> None:
+    """Notes how many receipts were handed out and are not at headquarters now."""
+    home = {each.sale.transaction_id for each in await _transactions(estate)}
+    answers.waiting_when_healed = sum(name not in home for name in history.receipts)
+
+
+async def drain(estate: Estate, answers: Answers) -> None:
+    """Waits until nothing waits, and says how long that took."""
+    began_s = now_s()
+    while now_s() - began_s < DRAIN_S:
+        version = (await estate.parameters()).version
+        statuses = [await _status(estate, name) for name in estate.registers]
+        done = await _completeness(estate)
+        took_s = now_s() - began_s
+        waiting = sum(each.waiting_entries + each.waiting_headquarters for each in statuses)
+        if answers.drained_s is None and done.complete and not waiting:
+            answers.drained_s = took_s
+        shown = {(each.parameters_version, each.catalogue_sequence) for each in statuses}
+        agree = len(shown) == 1 and statuses[0].parameters_version == version
+        if answers.replicas_agree_s is None and agree:
+            answers.replicas_agree_s = took_s
+        if answers.drained_s is not None and answers.replicas_agree_s is not None:
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+async def read_all(estate: Estate, answers: Answers) -> None:
+    """Asks everybody what there is."""
+    answers.transactions += await _transactions(estate)
+    answers.completeness = await _completeness(estate)
+    for card in estate.plan.cards:
+        request = realtime_pb2.ListCardEntriesRequest(number=card.number)
+        ledger = await call(estate.cards.ListCardEntries, request, OFFICE, TIMEOUT_S)
+        answers.ledgers[card.number] = ledger
+    locks = realtime_pb2.ListLocksRequest()
+    answers.locks += (await call(estate.cards.ListLocks, locks, OFFICE, TIMEOUT_S)).locks
+    wanted = realtime_pb2.ListExceptionsRequest()
+    exceptions = await call(estate.cards.ListExceptions, wanted, OFFICE, TIMEOUT_S)
+    answers.exceptions += exceptions.exceptions
+    for name in estate.registers:
+        answers.statuses[name] = await _status(estate, name)
+        answers.journals[name] = await _journal(estate, name)
+
+
+async def _status(estate: Estate, name: str) -> register_pb2.RegisterStatus:
+    request = register_pb2.GetStatusRequest()
+    return (await call(estate.register(name).GetStatus, request, OFFICE, TIMEOUT_S)).status
+
+
+async def _completeness(estate: Estate) -> headquarters_pb2.GetCompletenessResponse:
+    request = headquarters_pb2.GetCompletenessRequest()
+    return await call(estate.headquarters.GetCompleteness, request, OFFICE, TIMEOUT_S)
+
+
+async def _transactions(estate: Estate) -> list[headquarters_pb2.ReceivedTransaction]:
+    found: list[headquarters_pb2.ReceivedTransaction] = []
+    token = ""
+    while True:
+        request = headquarters_pb2.HeadquartersServiceListTransactionsRequest(
+            page_size=_PAGE, page_token=token
+        )
+        page = await call(estate.headquarters.ListTransactions, request, OFFICE, TIMEOUT_S)
+        found += page.transactions
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def _journal(estate: Estate, name: str) -> list[register_pb2.JournalLine]:
+    stub, token = estate.register(name), ""
+    lines: list[register_pb2.JournalLine] = []
+    while True:
+        request = register_pb2.ListJournalRequest(page_size=_PAGE, page_token=token)
+        page = await call(stub.ListJournal, request, OFFICE, TIMEOUT_S)
+        lines += page.lines
+        token = page.next_page_token
+        if not token:
+            return lines

@@ -1,0 +1,15 @@
+"""Seeds that always run, with the reason why."""
+
+from pathlib import Path
+
+_FILE = Path(__file__).with_name("seeds.txt")
+
+
+def regression_seeds() -> dict[int, str]:
+    """Every seed of seeds.txt and its reason."""
+    found: dict[int, str] = {}
+    for line in _FILE.read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            seed, _, reason = line.partition(" ")
+            found[int(seed)] = reason.strip()
+    return found
