@@ -13,6 +13,9 @@ from stillopen.replication.news import News
 from stillopen.replication.replica import Replica
 
 
+ASK_AGAIN_S = 1.0
+
+
 class Upkeep:
     """Loops that run for as long as the register is open."""
 
@@ -43,14 +46,15 @@ class Upkeep:
         """Asks which store this is whenever the stream comes up."""
         while True:
             version = self._link.news.version
-            if self._link.up:
+            while self._link.up:
                 try:
                     store_id = await self._online.store_id(self._replica.profile.timeout_s)
                 except StillopenError:
-                    store_id = ""  # asked again when the stream comes up
-                if store_id:
-                    await self._journal.set("store_id", store_id)
-                    learned(store_id)
+                    await asyncio.sleep(ASK_AGAIN_S)
+                    continue
+                await self._journal.set("store_id", store_id)
+                learned(store_id)
+                break
             await self._link.news.after(version)
 
     async def pass_on(self, source: News, target: News) -> None:

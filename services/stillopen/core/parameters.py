@@ -81,7 +81,8 @@ def check_profile(profile: OfflineProfile) -> OfflineProfile:
     """Refuses times and counts with which a register could not work."""
     check_id(profile.name, "name")
     bounds = {
-        "timeout_s": (0.05, 120.0),
+        # Below half a second the relay's reserve leaves headquarters no time for cards.
+        "timeout_s": (0.5, 120.0),
         "reconnect_interval_s": (0.0, DAY_S),
         "heartbeat_interval_s": (0.05, 300.0),
         "retry_count_to_offline": (1, 10),
