@@ -65,9 +65,26 @@ def test_parameters(parameters: Parameters) -> None:
     assert wire.parameters_from(wire.parameters_to(parameters)) == parameters
 
 
-@given(st.builds(OfflineProfile, TEXT, SECONDS, SECONDS, st.integers(0, 2**32 - 1), SECONDS))
+UINT32 = st.integers(0, 2**32 - 1)
+SWITCHES = (st.booleans(), st.booleans(), st.booleans())
+HYSTERESIS = (SECONDS, SECONDS, SECONDS, SECONDS, UINT32, SECONDS)
+
+
+@given(st.builds(OfflineProfile, TEXT, SECONDS, SECONDS, UINT32, SECONDS, *SWITCHES, *HYSTERESIS))
 def test_profiles(profile: OfflineProfile) -> None:
-    assert wire.profile_from(wire.profile_to(profile)) == profile
+    sent = wire.profile_to(profile).SerializeToString()
+    assert wire.profile_from(types_pb2.OfflineProfile.FromString(sent)) == profile
+
+
+def test_a_profile_of_older_software_turns_nothing_on_and_has_the_defaults() -> None:
+    older = types_pb2.OfflineProfile(
+        name="Default",
+        timeout_s=3.0,
+        reconnect_interval_s=300.0,
+        retry_count_to_offline=1,
+        heartbeat_interval_s=5.0,
+    )
+    assert wire.profile_from(older) == OfflineProfile()
 
 
 DIGESTS = st.binary(max_size=40)

@@ -90,6 +90,26 @@ def test_times_are_between_nothing_and_a_year(value: float) -> None:
         (OfflineProfile(retry_count_to_offline=11), "retry_count_to_offline"),
         (OfflineProfile(heartbeat_interval_s=0), "heartbeat_interval_s"),
         (OfflineProfile(heartbeat_interval_s=301), "heartbeat_interval_s"),
+        (OfflineProfile(system_health_check_interval_s=0), "system_health_check_interval_s"),
+        (OfflineProfile(system_health_check_interval_s=math.nan), "system_health_check_interval_s"),
+        (OfflineProfile(minimum_dwell_s=0.5), "minimum_dwell_s"),
+        (OfflineProfile(minimum_dwell_s=DAY_S + 1), "minimum_dwell_s"),
+        (
+            OfflineProfile(offline_switch_api_performance_threshold_s=-1),
+            "offline_switch_api_performance_threshold_s",
+        ),
+        (
+            OfflineProfile(timeout_s=2, offline_switch_api_performance_threshold_s=2.1),
+            "offline_switch_api_performance_threshold_s",
+        ),
+        (
+            OfflineProfile(reconnect_from_performance_induced_offline_interval_s=-1),
+            "reconnect_from_performance_induced_offline_interval_s",
+        ),
+        (OfflineProfile(failure_count=0), "failure_count"),
+        (OfflineProfile(failure_count=101), "failure_count"),
+        (OfflineProfile(failure_window_s=0), "failure_window_s"),
+        (OfflineProfile(failure_window_s=math.inf), "failure_window_s"),
     ],
 )
 def test_a_profile_no_register_could_work_with_is_refused(
@@ -98,3 +118,11 @@ def test_a_profile_no_register_could_work_with_is_refused(
     with pytest.raises(Misuse) as refusal:
         check_profile(profile)
     assert refusal.value.field == field
+
+
+def test_the_default_profile_holds_and_turns_nothing_on() -> None:
+    profile = check_profile(OfflineProfile())
+    assert not profile.prompt_on_seamless_offline
+    assert not profile.enable_advanced_offline_switching
+    assert not profile.allow_manual_offline_before_sign_in
+    assert profile.offline_switch_api_performance_threshold_s == 0

@@ -1,6 +1,7 @@
 """ChannelDataService: the channel database's answers, and entries without a stream."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.support.estate_messages import (
 )
 from tests.support.estate_parts import FAST, ME, PASSWORD, PRODUCTS, STORE, eur, one, until
 
-from stillopen.core.errors import Reason
+from stillopen.core.errors import Reason, StillopenError
 from stillopen.core.journal import PAYLOAD_BYTES_MAX, Entry, Lane, append
 from stillopen.core.products import hash_password
 from stillopen.replication.sign_in import check_off_loop
@@ -161,11 +162,18 @@ async def test_bytes_that_do_not_fit_their_digest_are_refused_every_time(estate:
     assert not await save(estate, entry)
 
 
+async def conflict_at_headquarters(estate: Estate) -> bool:
+    """Whether headquarters has heard that two entries have one key."""
+    return [lane.conflicts for lane in (await estate.people.completeness()).lanes] == [1]
+
+
 async def test_the_same_key_with_other_contents_is_kept_beside_the_first(estate: Estate) -> None:
     await save(estate, entry_of(sale_of(1)))
     await until_settled_down(estate, 1)
-    async with estate.refuses(Reason.KEY_REUSED):
+    with pytest.raises(StillopenError) as refused:
         await save(estate, entry_of(sale_of(2)))
+    assert refused.value.reason is Reason.KEY_REUSED
+    await until(partial(conflict_at_headquarters, estate))
     request = channel_data_pb2.GetTransactionRequest(transaction_id=transaction_of(1))
     assert (await ask(estate.data.GetTransaction, request)).sale.transaction_id == transaction_of(1)
 

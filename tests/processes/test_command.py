@@ -108,6 +108,26 @@ async def test_parameters_are_shown_changed_and_refused_with_a_reason(tmp_path: 
         assert json.loads(out)["gift_card"]["conclude_within"] == "28800s"
 
 
+async def test_the_offline_profile_is_shown_changed_and_refused_with_a_reason(
+    tmp_path: Path,
+) -> None:
+    async with Estate(tmp_path, "EUR") as estate:
+        await estate.start_headquarters()
+        code, out, _ = await stillopen(
+            "profile", "set", "--advanced", "--minimum-dwell-s=45", at(estate)
+        )
+        assert code == 0
+        assert "45 s" in out
+        code, _, err = await stillopen("profile", "set", "--slow-after-s=9", at(estate))
+        assert code == 2
+        assert "offline_switch_api_performance_threshold_s" in err
+        _, out, _ = await stillopen("profile", "show", at(estate), "--json")
+        profile = json.loads(out)
+        assert profile["enable_advanced_offline_switching"] is True
+        assert profile["minimum_dwell_s"] == 45
+        assert profile["timeout_s"] == 3
+
+
 async def test_nobody_at_the_address_is_said_in_one_line(tmp_path: Path) -> None:
     code, out, err = await stillopen("status", "--register=127.0.0.1:1")
     assert (code, out) == (3, "")

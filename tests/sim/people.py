@@ -13,6 +13,7 @@ from tests.sim.world import CURRENCY, STAFF, Estate, money
 
 from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
 from stillopen.core.parameters import GiftCardParameters
+from stillopen.register.wire import without_countdowns
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
 from stillopen.v1 import register_pb2, register_pb2_grpc, types_pb2
@@ -310,7 +311,7 @@ class Cashier:
         page = register_pb2.ListJournalRequest(page_size=JOURNAL_PAGE)
         lines = (await self._ask(self._stub.ListJournal, page)).lines
         after = (await self._ask(self._stub.GetStatus, request)).status
-        if before == after:
+        if without_countdowns(before) == without_countdowns(after):
             self._history.glances.append(Glance(self.register, after, tuple(lines)))
 
     async def _pause(self, between_s: tuple[float, float], dawdles: int = 1) -> None:

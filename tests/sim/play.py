@@ -63,10 +63,28 @@ def drawn_plan(rng: random.Random) -> Plan:
     )
 
 
+def drawn_switching(profile: OfflineProfile, rng: random.Random) -> OfflineProfile:
+    """The profile with, half of the time, all that may move a register besides the basic rule."""
+    if rng.random() < 0.5:
+        return profile
+    return replace(
+        profile,
+        prompt_on_seamless_offline=rng.random() < 0.5,
+        allow_manual_offline_before_sign_in=rng.random() < 0.5,
+        enable_advanced_offline_switching=True,
+        system_health_check_interval_s=rng.choice([1.0, 5.0]),
+        minimum_dwell_s=rng.choice([2.0, 10.0]),
+        offline_switch_api_performance_threshold_s=rng.choice([0.0, profile.timeout_s / 2]),
+        reconnect_from_performance_induced_offline_interval_s=rng.choice([5.0, 30.0]),
+    )
+
+
 def play(seed: int) -> Played:
     """Plays a seed; the same seed gives the same history."""
     rng = random.Random(f"{seed}/plan")  # noqa: S311 - repeatable
     plan, weather = drawn_plan(rng), drawn_weather(rng)
+    switching = random.Random(f"{seed}/switching")  # noqa: S311 - repeatable
+    plan = replace(plan, profile=drawn_switching(plan.profile, switching))
     habits = Habits(
         by_card=rng.choice([0.4, 0.7, 0.95]),
         dawdles=rng.choice([0.0, 0.02, 0.05]),

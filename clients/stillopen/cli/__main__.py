@@ -2,7 +2,7 @@
 
 import typer
 
-from stillopen.cli import card, demo, imports, journal, parameters, serve
+from stillopen.cli import card, demo, imports, journal, parameters, profile, serve
 from stillopen.cli.status import status
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command()(status)
 app.add_typer(journal.app, name="journal")
 app.add_typer(card.app, name="card")
 app.add_typer(parameters.app, name="parameters")
+app.add_typer(profile.app, name="profile")
 app.command()(demo.demo)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -59,6 +60,14 @@ class Estate:
     async def start_headquarters(self, listen: str = "127.0.0.1:0") -> None:
         """Starts headquarters."""
         await self._start(HEADQUARTERS, ["headquarters", "--currency", self.currency], listen)
+
+    async def start_headquarters_and_realtime(self) -> None:
+        """Starts headquarters with its cards in a process of their own."""
+        cards = free_address()
+        elsewhere = ["--currency", self.currency, "--realtime", cards]
+        await self._start(HEADQUARTERS, ["headquarters", *elsewhere], "127.0.0.1:0")
+        home = ["--headquarters", self.address(HEADQUARTERS)]
+        await self._start("realtime", ["realtime", *home], cards)
 
     async def start_channel(self, listen: str = "127.0.0.1:0") -> None:
         """Starts the store's channel."""
@@ -149,6 +158,13 @@ class Estate:
                 Reason.INTERNAL, f"{name} did not start: {said[-1] if said else 'no word'}"
             ) from None
         return running
+
+
+def free_address() -> str:
+    """An address of this machine that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 async def import_master_data(

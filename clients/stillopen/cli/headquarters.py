@@ -8,7 +8,7 @@ from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parame
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call, send_all
-from stillopen.rpc.wire import parameters_from, parameters_to, profile_to
+from stillopen.rpc.wire import parameters_from, parameters_to, profile_from, profile_to
 from stillopen.v1 import (
     headquarters_pb2,
     headquarters_pb2_grpc,
@@ -51,10 +51,17 @@ class Headquarters:
         answer = await call(self._stub.UpdateParameters, request, PERSON, TIMEOUT_S)
         return parameters_from(answer.parameters)
 
-    async def set_profile(self, profile: OfflineProfile) -> None:
+    async def profile(self) -> OfflineProfile:
+        """When registers go offline and come back."""
+        request = headquarters_pb2.GetOfflineProfileRequest()
+        answer = await call(self._stub.GetOfflineProfile, request, PERSON, TIMEOUT_S)
+        return profile_from(answer.offline_profile)
+
+    async def set_profile(self, profile: OfflineProfile) -> OfflineProfile:
         """Changes when registers go offline and come back."""
         request = headquarters_pb2.UpdateOfflineProfileRequest(offline_profile=profile_to(profile))
-        await call(self._stub.UpdateOfflineProfile, request, PERSON, TIMEOUT_S)
+        answer = await call(self._stub.UpdateOfflineProfile, request, PERSON, TIMEOUT_S)
+        return profile_from(answer.offline_profile)
 
     async def import_products(
         self, requests: AsyncIterator[headquarters_pb2.ImportProductsRequest]
@@ -112,13 +119,37 @@ class Headquarters:
         request = realtime_pb2.ListLocksRequest()
         return list((await call(self._cards.ListLocks, request, PERSON, TIMEOUT_S)).locks)
 
+    async def end_lock(self, lock_key: bytes, reason: str, *, force: bool) -> realtime_pb2.CardLock:
+        """Ends a register's lock, as a person."""
+        request = realtime_pb2.UnlockCardRequest(lock_key=lock_key, reason=reason, force=force)
+        return (await call(self._cards.UnlockCard, request, PERSON, TIMEOUT_S)).lock
+
+    async def block(self, number: str, reason: str, *, blocked: bool) -> None:
+        """Blocks a card, or lifts that."""
+        request = realtime_pb2.BlockCardRequest(number=number, reason=reason, blocked=blocked)
+        await call(self._cards.BlockCard, request, PERSON, TIMEOUT_S)
+
+    async def resolve(
+        self,
+        exception_id: int,
+        resolution: realtime_pb2.ExceptionResolution.ValueType,
+        note: str,
+    ) -> realtime_pb2.CardException:
+        """Resolves an exception, once."""
+        request = realtime_pb2.ResolveExceptionRequest(
+            exception_id=exception_id, resolution=resolution, note=note
+        )
+        return (await call(self._cards.ResolveException, request, PERSON, TIMEOUT_S)).exception
+
     async def exceptions(self) -> list[realtime_pb2.CardException]:
         """Card operations that could not be paid, the first thousand."""
         request = realtime_pb2.ListExceptionsRequest()
         answer = await call(self._cards.ListExceptions, request, PERSON, TIMEOUT_S)
         return list(answer.exceptions)
 
-    async def ledger(self, card_id: str) -> realtime_pb2.ListCardEntriesResponse:
-        """A card's ledger."""
-        request = realtime_pb2.ListCardEntriesRequest(card_id=card_id)
+    async def ledger(
+        self, card_id: str = "", number: str = ""
+    ) -> realtime_pb2.ListCardEntriesResponse:
+        """A card's ledger, and what people did to it."""
+        request = realtime_pb2.ListCardEntriesRequest(card_id=card_id, number=number)
         return await call(self._cards.ListCardEntries, request, PERSON, TIMEOUT_S)

@@ -1,5 +1,6 @@
 """What a place runs on: clock, randomness, databases, network. Simulations bring their own."""
 
+import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import grpc.aio
 
+from stillopen.core.errors import Misuse, Reason
 from stillopen.core.ports import Clock
 from stillopen.register.open import OpenEngine
 from stillopen.replication.sign_in import PasswordCheck, check_off_loop
@@ -78,12 +80,28 @@ class Place:
 
 
 def read_key(path: Path, rng: random.Random) -> bytes:
-    """The key that cards are found by; made once, readable by its owner alone, never sent."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        key = rng.randbytes(KEY_BYTES)
+    """The key that cards are found by: made once and durable, read by its owner alone, never sent.
+
+    Misuse DATABASE_DAMAGED when the file is no key: with another one every card would be unknown.
+    """
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(key)
-        return key
+        new = path.with_name(path.name + ".new")
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(rng.randbytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise Misuse(
+            Reason.DATABASE_DAMAGED,
+            f"{path} is no key; restore it from a backup, it cannot be made again",
+        )
+    return key

@@ -7,6 +7,7 @@ import typer
 
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
+from stillopen.core.errors import invalid
 from stillopen.core.parameters import Parameters
 from stillopen.rpc.wire import parameters_to
 
@@ -40,7 +41,15 @@ def set_(
         ),
     ] = None,
     conclude_within_h: Annotated[
-        float | None, typer.Option(help="For how many hours after the card was locked.", min=0)
+        float | None,
+        typer.Option(help="For how many hours after the card was locked.", min=0, max=8784),
+    ] = None,
+    hold_amount_only: Annotated[
+        bool | None,
+        typer.Option(
+            "--hold-amount-only/--hold-whole-card",
+            help="Whether a tender holds what it pays, or the whole card.",
+        ),
     ] = None,
     headquarters: Address = "127.0.0.1:7400",
     json: Json = False,
@@ -49,6 +58,8 @@ def set_(
 
     Example: stillopen parameters set --gift-card-offline
     """
+    if conclude_offline is None and conclude_within_h is None and hold_amount_only is None:
+        terminal.fail(invalid("parameters", "nothing to change; see --help"))
 
     async def work() -> Parameters:
         async with Headquarters(headquarters) as place:
@@ -57,6 +68,8 @@ def set_(
                 card = replace(card, allow_concluding_offline=conclude_offline)
             if conclude_within_h is not None:
                 card = replace(card, conclude_within_s=conclude_within_h * 3600)
+            if hold_amount_only is not None:
+                card = replace(card, hold_amount_only=hold_amount_only)
             return await place.set_gift_card(card)
 
     _print(terminal.run(work()), as_json=json)
@@ -78,6 +91,7 @@ def _print(parameters: Parameters, *, as_json: bool) -> None:
                 "yes" if card.allow_concluding_offline else "no",
             ),
             ("  within", f"{card.conclude_within_s / hour:g} h"),
+            ("a tender holds", "its amount" if card.hold_amount_only else "the whole card"),
             ("lease of a lock", f"{card.lease_s:g} s"),
             ("grace", f"{card.grace_s / hour:g} h"),
             ("margin to come home", f"{card.settle_margin_s / hour:g} h"),

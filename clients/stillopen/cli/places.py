@@ -1,16 +1,21 @@
 """How the parts are put together: headquarters, a channel, a register agent."""
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import grpc.aio
 
 from stillopen.channel import servicer as channel_data
 from stillopen.channel.relay import RealtimeRelay
 from stillopen.channel.tables import SCHEMA as CHANNEL_SCHEMA
-from stillopen.cli.machine import Machine, Place, read_key
+from stillopen.cli.machine import Listening, Machine, Place, read_key
 from stillopen.core.ids import check_id
+from stillopen.core.money import Money, check_money
 from stillopen.headquarters import servicer as headquarters
+from stillopen.headquarters.cards_elsewhere import CardsElsewhere
 from stillopen.headquarters.master import SCHEMA as HEADQUARTERS_SCHEMA
 from stillopen.headquarters.master import open_master
 from stillopen.headquarters.processor import HEADQUARTERS, CardEffects
@@ -19,6 +24,7 @@ from stillopen.realtime.store import open_cards
 from stillopen.realtime.tables import SCHEMA as REALTIME_SCHEMA
 from stillopen.realtime.terms import RemoteTerms, Terms
 from stillopen.register import RegisterSettings, agent, open_register
+from stillopen.register.open import open_or_begin
 from stillopen.replication.client import SyncClient
 from stillopen.replication.inbox import open_inbox
 from stillopen.replication.received import ReceivedSales
@@ -26,6 +32,7 @@ from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
 from stillopen.replication.replica import open_replica
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.storage.engine import Engine
+from stillopen.storage.schema import Schema
 from stillopen.sync import servicer as sync
 from stillopen.v1 import (
     channel_data_pb2_grpc,
@@ -34,9 +41,6 @@ from stillopen.v1 import (
     register_pb2_grpc,
     sync_pb2_grpc,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,147 +78,180 @@ class ChannelSettings:
 
 
 async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -> Place:
-    """HeadquartersService, SyncService for channels, and RealtimeService unless it is elsewhere."""
+    """HeadquartersService, SyncService for channels, and RealtimeService, here or passed on."""
+    check_money(Money(settings.currency, 0), "currency")
     beyond = settings.plaintext_beyond_loopback
-    listener = machine.listen(settings.listen, plaintext_beyond_loopback=beyond)
-    engine = await machine.open_engine(settings.data / "headquarters.db", HEADQUARTERS_SCHEMA)
-    master = await open_master(engine, machine.rng, settings.currency)
-    received = ReceivedSales(await open_inbox(engine, machine.clock, last=True))
-    cards = machine.open_channel(
-        settings.realtime or listener.address, plaintext_beyond_loopback=beyond
-    )
-    stub = realtime_pb2_grpc.RealtimeServiceStub(cards)
-    people = headquarters.HeadquartersServicer(master, received, stub)
-    streams = sync.SyncServicer(
-        received.inbox,
-        master,
-        lambda: master.profile.heartbeat_interval_s,
-        CallerKind.CHANNEL,
-    )
-    services = [headquarters.SERVICE, sync.SERVICE]
-    registers = [
-        partial(headquarters_pb2_grpc.add_HeadquartersServiceServicer_to_server, people),
-        partial(sync_pb2_grpc.add_SyncServiceServicer_to_server, streams),
-    ]
-    work: list[Callable[[], Awaitable[None]]] = [partial(received.work_off, CardEffects(stub))]
-    engines = [engine]
-    if not settings.realtime:
-        terms = headquarters.LocalTerms(master, received)
-        cards_servicer, cards_engine = await _cards(settings.data, machine, terms)
-        engines.append(cards_engine)
-        services.append(realtime.SERVICE)
-        registers.append(
-            partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, cards_servicer)
+    async with (
+        _listening(machine, settings.listen, beyond=beyond) as listener,
+        AsyncExitStack() as opened,
+    ):
+        engine = await _open(
+            opened, machine, settings.data / "headquarters.db", HEADQUARTERS_SCHEMA
         )
-        work.append(cards_servicer.keep_time)
-    await listener.start(services, registers)
-
-    async def close() -> None:
-        await listener.stop()
-        await cards.close()
-        for each in engines:
-            await each.close()
-
-    return Place(listener.address, tuple(work), close)
+        master = await open_master(engine, machine.rng, settings.currency)
+        received = ReceivedSales(await open_inbox(engine, machine.clock, last=True))
+        cards = _channel(opened, machine, settings.realtime or listener.address, beyond)
+        stub = realtime_pb2_grpc.RealtimeServiceStub(cards)
+        people = headquarters.HeadquartersServicer(master, received, stub)
+        streams = sync.SyncServicer(
+            received.inbox,
+            master,
+            lambda: master.profile.heartbeat_interval_s,
+            CallerKind.CHANNEL,
+        )
+        work: list[Callable[[], Awaitable[None]]] = [partial(received.work_off, CardEffects(stub))]
+        realtime_service: realtime_pb2_grpc.RealtimeServiceServicer = CardsElsewhere(stub)
+        if not settings.realtime:
+            terms = headquarters.LocalTerms(master, received)
+            servicer = await _cards(opened, settings.data, machine, terms)
+            work.append(servicer.keep_time)
+            realtime_service = servicer
+        await listener.start(
+            [headquarters.SERVICE, sync.SERVICE, realtime.SERVICE],
+            [
+                partial(headquarters_pb2_grpc.add_HeadquartersServiceServicer_to_server, people),
+                partial(sync_pb2_grpc.add_SyncServiceServicer_to_server, streams),
+                partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, realtime_service),
+            ],
+        )
+        return Place(listener.address, tuple(work), _closing(listener, opened))
 
 
 async def start_realtime(settings: RealtimeSettings, machine: Machine) -> Place:
     """RealtimeService alone; terms are asked of headquarters at each grant."""
     beyond = settings.plaintext_beyond_loopback
-    listener = machine.listen(settings.listen, plaintext_beyond_loopback=beyond)
-    channel = machine.open_channel(settings.headquarters, plaintext_beyond_loopback=beyond)
-    stub = headquarters_pb2_grpc.HeadquartersServiceStub(channel)
-    servicer, engine = await _cards(settings.data, machine, RemoteTerms(stub, HEADQUARTERS))
-    await listener.start(
-        [realtime.SERVICE],
-        [partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, servicer)],
-    )
-
-    async def close() -> None:
-        await listener.stop()
-        await channel.close()
-        await engine.close()
-
-    return Place(listener.address, (servicer.keep_time,), close)
-
-
-async def _cards(
-    data: Path, machine: Machine, terms: Terms
-) -> tuple[realtime.RealtimeServicer, Engine]:
-    engine = await machine.open_engine(data / "realtime.db", REALTIME_SCHEMA)
-    key = read_key(data / "realtime.key", machine.rng)
-    store = await open_cards(engine, key, machine.clock)
-    return realtime.RealtimeServicer(store, terms), engine
+    async with (
+        _listening(machine, settings.listen, beyond=beyond) as listener,
+        AsyncExitStack() as opened,
+    ):
+        channel = _channel(opened, machine, settings.headquarters, beyond)
+        stub = headquarters_pb2_grpc.HeadquartersServiceStub(channel)
+        terms = RemoteTerms(stub, HEADQUARTERS)
+        servicer = await _cards(opened, settings.data, machine, terms)
+        await listener.start(
+            [realtime.SERVICE],
+            [partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, servicer)],
+        )
+        return Place(listener.address, (servicer.keep_time,), _closing(listener, opened))
 
 
 async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
     """ChannelDataService, the relay of cards, SyncService for registers, and the stream up."""
     check_id(settings.store_id, "store")
     beyond = settings.plaintext_beyond_loopback
-    listener = machine.listen(settings.listen, plaintext_beyond_loopback=beyond)
-    engine = await machine.open_engine(settings.data / "channel.db", CHANNEL_SCHEMA)
-    replica_engine = await machine.open_engine(
-        settings.data / "replica.db", REPLICA_SCHEMA, durable=False
-    )
-    replica = await open_replica(replica_engine)
-    received = ReceivedSales(await open_inbox(engine, machine.clock, last=False))
-    upward = machine.open_channel(settings.headquarters, plaintext_beyond_loopback=beyond)
-    relay = RealtimeRelay(upward)
-    caller = Caller(CallerKind.CHANNEL, settings.store_id)
-    link = SyncClient(upward, caller, received.inbox, replica, machine.rng)
-    data = channel_data.ChannelDataServicer(
-        settings.store_id, replica, received, machine.check_password
-    )
-    streams = sync.SyncServicer(
-        received.inbox,
-        replica,
-        lambda: replica.profile.heartbeat_interval_s,
-        CallerKind.REGISTER,
-    )
-    await listener.start(
-        [channel_data.SERVICE, realtime.SERVICE, sync.SERVICE],
-        [
-            partial(channel_data_pb2_grpc.add_ChannelDataServiceServicer_to_server, data),
-            partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, relay),
-            partial(sync_pb2_grpc.add_SyncServiceServicer_to_server, streams),
-        ],
-    )
-
-    async def close() -> None:
-        await listener.stop()
-        await upward.close()
-        await replica_engine.close()
-        await engine.close()
-
-    return Place(listener.address, (link.run, relay.probe, received.work_off), close)
+    async with (
+        _listening(machine, settings.listen, beyond=beyond) as listener,
+        AsyncExitStack() as opened,
+    ):
+        engine = await _open(opened, machine, settings.data / "channel.db", CHANNEL_SCHEMA)
+        replica_engine = await open_or_begin(
+            machine.open_engine,
+            settings.data / "replica.db",
+            REPLICA_SCHEMA,
+            machine.warn,
+            durable=False,
+        )
+        opened.push_async_callback(replica_engine.close)
+        replica = await open_replica(replica_engine)
+        received = ReceivedSales(await open_inbox(engine, machine.clock, last=False))
+        upward = _channel(opened, machine, settings.headquarters, beyond)
+        relay = RealtimeRelay(upward)
+        caller = Caller(CallerKind.CHANNEL, settings.store_id)
+        link = SyncClient(upward, caller, received.inbox, replica, machine.rng)
+        data = channel_data.ChannelDataServicer(
+            settings.store_id, replica, received, machine.check_password
+        )
+        streams = sync.SyncServicer(
+            received.inbox,
+            replica,
+            lambda: replica.profile.heartbeat_interval_s,
+            CallerKind.REGISTER,
+        )
+        await listener.start(
+            [channel_data.SERVICE, realtime.SERVICE, sync.SERVICE],
+            [
+                partial(channel_data_pb2_grpc.add_ChannelDataServiceServicer_to_server, data),
+                partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, relay),
+                partial(sync_pb2_grpc.add_SyncServiceServicer_to_server, streams),
+            ],
+        )
+        work = (link.run, relay.probe, received.work_off)
+        return Place(listener.address, work, _closing(listener, opened))
 
 
 async def start_register(settings: RegisterSettings, listen: str, machine: Machine) -> Place:
     """The register and its agent, always on loopback: the frontend runs on the same machine."""
-    listener = machine.listen(listen)
-    register = await open_register(
-        settings,
-        clock=machine.clock,
-        rng=machine.rng,
-        open_engine=machine.open_engine,
-        channel=machine.open_channel(
-            settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
-        ),
-        check_password=machine.check_password,
-        warn=machine.warn,
-    )
-    await listener.start(
-        [agent.SERVICE],
-        [
-            partial(
-                register_pb2_grpc.add_RegisterServiceServicer_to_server,
-                agent.RegisterAgent(register),
-            )
-        ],
-    )
+    async with _listening(machine, listen, beyond=False) as listener:
+        register = await open_register(
+            settings,
+            clock=machine.clock,
+            rng=machine.rng,
+            open_engine=machine.open_engine,
+            channel=machine.open_channel(
+                settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
+            ),
+            check_password=machine.check_password,
+            warn=machine.warn,
+        )
+        await listener.start(
+            [agent.SERVICE],
+            [
+                partial(
+                    register_pb2_grpc.add_RegisterServiceServicer_to_server,
+                    agent.RegisterAgent(register),
+                )
+            ],
+        )
+
+        async def close() -> None:
+            await listener.stop()
+            await register.close()
+
+        return Place(listener.address, (), close)
+
+
+@asynccontextmanager
+async def _listening(machine: Machine, address: str, *, beyond: bool) -> AsyncGenerator[Listening]:
+    """An address that is given back when the place cannot be put together."""
+    listener = machine.listen(address, plaintext_beyond_loopback=beyond)
+    try:
+        yield listener
+    except BaseException:
+        await listener.stop()
+        raise
+
+
+def _closing(listener: Listening, opened: AsyncExitStack) -> Callable[[], Awaitable[None]]:
+    """Stops serving first, then closes what was opened, the last first."""
+    rest = opened.pop_all()
 
     async def close() -> None:
         await listener.stop()
-        await register.close()
+        await rest.aclose()
 
-    return Place(listener.address, (), close)
+    return close
+
+
+def _channel(
+    opened: AsyncExitStack,
+    machine: Machine,
+    address: str,
+    beyond: bool,  # noqa: FBT001
+) -> grpc.aio.Channel:
+    channel = machine.open_channel(address, plaintext_beyond_loopback=beyond)
+    opened.push_async_callback(channel.close)
+    return channel
+
+
+async def _open(opened: AsyncExitStack, machine: Machine, path: Path, schema: Schema) -> Engine:
+    engine = await machine.open_engine(path, schema)
+    opened.push_async_callback(engine.close)
+    return engine
+
+
+async def _cards(
+    opened: AsyncExitStack, data: Path, machine: Machine, terms: Terms
+) -> realtime.RealtimeServicer:
+    engine = await _open(opened, machine, data / "realtime.db", REALTIME_SCHEMA)
+    key = read_key(data / "realtime.key", machine.rng)
+    return realtime.RealtimeServicer(await open_cards(engine, key, machine.clock), terms)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from stillopen.cli.places import (
     start_realtime,
     start_register,
 )
+from stillopen.core.errors import StillopenError
 from stillopen.register import RegisterSettings
 
 app = typer.Typer(
@@ -141,8 +142,18 @@ async def run_place(
             await stop.wait()
             for task in running:
                 task.cancel()
+    except* StillopenError as failed:
+        raise next(_leaves(failed)) from None
     finally:
         await place.close()
+
+
+def _leaves(group: BaseExceptionGroup[StillopenError]) -> Iterator[StillopenError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

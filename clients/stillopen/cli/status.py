@@ -1,10 +1,13 @@
 """`stillopen status`: what the cashier of a register is told."""
 
+import asyncio
 from collections.abc import AsyncIterable
 from typing import Annotated
 
 import grpc.aio
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
@@ -15,11 +18,13 @@ from stillopen.rpc.wire import money_from
 from stillopen.v1 import register_pb2, register_pb2_grpc
 
 CONNECT_TIMEOUT_S = 5.0
+CHANGES_SHOWN = 10
 _WORDS = {
     register_pb2.CONNECTION_MODE_ONLINE: "[green]ONLINE[/]",
     register_pb2.CONNECTION_MODE_OFFLINE: "[yellow]OFFLINE[/]",
     register_pb2.CONNECTION_MODE_OFFLINE_MANUAL: "[yellow]OFFLINE (by hand)[/]",
 }
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def status(
@@ -57,38 +62,94 @@ async def _show(address: str, *, watch: bool, as_json: bool) -> None:
 
 
 async def _live(updates: AsyncIterable[register_pb2.WatchStatusResponse]) -> None:
-    with Live(console=terminal.out, auto_refresh=False) as live:
+    """Shows each update, and counts seconds on between them."""
+    loop = asyncio.get_running_loop()
+    now, heard_s = register_pb2.RegisterStatus(), loop.time()
+
+    def picture() -> Group:
+        return _picture(now, loop.time() - heard_s)
+
+    with Live(console=terminal.out, get_renderable=picture, refresh_per_second=1) as live:
         async for update in updates:
-            live.update(_table(update.status), refresh=True)
+            now, heard_s = update.status, loop.time()
+            live.refresh()
 
 
 def _print(now: register_pb2.RegisterStatus, *, as_json: bool) -> None:
     if as_json:
         terminal.show_json(terminal.as_json(now))
     else:
-        terminal.out.print(_table(now))
+        terminal.out.print(_picture(now))
 
 
-def _table(now: register_pb2.RegisterStatus) -> Table:
+def _picture(now: register_pb2.RegisterStatus, older_s: float = 0.0) -> Group:
+    """The status as it was said `older_s` ago."""
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    since = now.mode_since.ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC")
     table.add_row("register", f"{now.register_id} in store {now.store_id or '(not known yet)'}")
+    since = _time(now.mode_since)
     table.add_row("mode", f"{_WORDS.get(now.mode, '?')} since {since}: {now.mode_reason}")
+    if now.cashier_asked:
+        table.add_row("", "[yellow]reconnect or work offline?[/] answer with operation 917")
+    if now.HasField("next_reconnect_s"):
+        table.add_row("may come back", _in(now.next_reconnect_s - older_s))
+    if now.check_again:
+        table.add_row("checks again", ", ".join(now.check_again).lower())
     table.add_row("link", "up" if now.link_up else "[yellow]down[/]")
     table.add_row("cards", "reachable" if now.headquarters_reachable else "[yellow]unreachable[/]")
-    waiting = f"{now.waiting_entries} for the channel, {now.waiting_headquarters} for headquarters"
-    if now.HasField("waiting_amount"):
-        oldest = now.waiting_since.ToDatetime().strftime("%H:%M:%S")
-        waiting += f"; {money_from(now.waiting_amount)} since {oldest}"
-    table.add_row("waiting", waiting)
+    table.add_row("waiting up", _waiting_up(now))
+    table.add_row("  last taken", _time(now.last_acknowledgement))
+    down = f"{now.waiting_down_bytes} bytes of a package" if now.waiting_down_bytes else "nothing"
+    table.add_row("waiting down", down)
+    table.add_row("  last package", _time(now.last_package))
+    age = _span(now.data_age_s + older_s) if now.HasField("data_age_s") else "-"
+    data = f"catalogue {now.catalogue_sequence}, parameters {now.parameters_version}, age {age}"
+    table.add_row("data", data)
     ready = "ready" if now.offline_ready else f"[red]lacks {', '.join(now.offline_missing)}[/]"
     table.add_row("to sell offline", ready)
-    table.add_row(
-        "data", f"catalogue {now.catalogue_sequence}, parameters {now.parameters_version}"
-    )
     table.add_row("signed in", now.staff_id or "nobody")
     table.add_row("open sale", now.open_transaction_id or "none")
-    table.add_row("works now", ", ".join(now.operations).lower())
+    table.add_row("works now", ", ".join(map(_operation, now.all_operations)))
+    return Group(table, _changes(now))
+
+
+def _changes(now: register_pb2.RegisterStatus) -> Table:
+    table = Table(box=None, header_style="bold", title="changes of mode", title_justify="left")
+    for column in ("when", "mode", "why"):
+        table.add_column(column)
+    for change in now.mode_changes[:CHANGES_SHOWN]:
+        table.add_row(_time(change.time), _WORDS.get(change.mode, "?"), change.reason)
     return table
+
+
+def _waiting_up(now: register_pb2.RegisterStatus) -> str:
+    text = f"{now.waiting_entries} for the channel, {now.waiting_headquarters} for headquarters"
+    if now.HasField("waiting_amount"):
+        text += f"; {money_from(now.waiting_amount)}"
+    if now.HasField("waiting_since"):
+        text += f"; the oldest of {_time(now.waiting_since)}"
+    return text
+
+
+def _operation(operation: register_pb2.Operation) -> str:
+    ids = "/".join(map(str, operation.operation_ids))
+    text = f"{operation.name.lower()} {ids}".strip()
+    return text if operation.works_now else f"[dim]{text} ({operation.why_not})[/]"
+
+
+def _time(moment: Timestamp) -> str:
+    if not moment.seconds:
+        return "never"
+    return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _in(seconds: float) -> str:
+    return f"in {_span(seconds)}" if seconds > 0 else "any moment"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in _UNITS:
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

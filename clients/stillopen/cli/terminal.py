@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import NoReturn, TypeVar
@@ -32,8 +33,10 @@ def run(work: Coroutine[object, object, T]) -> T:
         return asyncio.run(work)
     except StillopenError as error:
         fail(error)
-    except FileNotFoundError as error:
-        err.print(f"[red]error[/] {error.filename}: no such file")
+    except (OSError, sqlite3.Error) as error:
+        name = getattr(error, "filename", None)
+        why = getattr(error, "strerror", None) or error
+        err.print(f"[red]error[/] {f'{name}: ' if name else ''}{why}", soft_wrap=True)
         raise typer.Exit(EXIT_MISUSE) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -6,10 +6,9 @@ from stillopen.core.errors import invalid
 from stillopen.core.ids import check_transaction_id
 from stillopen.core.products import StaffMember
 from stillopen.core.sale import TenderKind
-from stillopen.register.connectivity import Mode
 from stillopen.register.journal import JournalLine
 from stillopen.register.register import Register
-from stillopen.register.status import Status
+from stillopen.register.wire import StatusWire, without_countdowns
 from stillopen.rpc.context import Context
 from stillopen.rpc.paging import number_token, page_limit
 from stillopen.rpc.status import answers, streams
@@ -20,18 +19,13 @@ from stillopen.v1 import register_pb2, register_pb2_grpc
 SERVICE = "stillopen.v1.RegisterService"
 PAGE_DEFAULT, PAGE_MAX = 50, 500
 
-_MODES = {
-    Mode.ONLINE: register_pb2.CONNECTION_MODE_ONLINE,
-    Mode.OFFLINE: register_pb2.CONNECTION_MODE_OFFLINE,
-    Mode.OFFLINE_MANUAL: register_pb2.CONNECTION_MODE_OFFLINE_MANUAL,
-}
-
 
 class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
     """One register, on loopback."""
 
     def __init__(self, register: Register) -> None:
         self._register = register
+        self._wire = StatusWire()
 
     @answers
     async def SignIn(
@@ -189,7 +183,8 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
     ) -> register_pb2.GetStatusResponse:
         """Returns the status."""
         del request, context
-        return register_pb2.GetStatusResponse(status=_status(await self._register.status()))
+        status = self._wire.status_to(await self._register.status())
+        return register_pb2.GetStatusResponse(status=status)
 
     @streams
     async def WatchStatus(
@@ -200,9 +195,10 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
         before: register_pb2.RegisterStatus | None = None
         while True:
             version = self._register.news.version
-            now = _status(await self._register.status())
-            if now != before:
-                before = now
+            now = self._wire.status_to(await self._register.status())
+            lasting = without_countdowns(now)
+            if lasting != before:
+                before = lasting
                 yield register_pb2.WatchStatusResponse(status=now)
             await self._register.news.after(version)
 
@@ -213,7 +209,7 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
         """Connects or disconnects by hand."""
         del context
         await self._register.switch_connection(connect=request.connect)
-        status = _status(await self._register.status())
+        status = self._wire.status_to(await self._register.status())
         return register_pb2.SwitchConnectionResponse(status=status)
 
 
@@ -228,29 +224,4 @@ def _line(line: JournalLine) -> register_pb2.JournalLine:
         time=time_to(noted.wall_s),
         at_channel=line.at_channel,
         at_headquarters=line.at_headquarters,
-    )
-
-
-def _status(status: Status) -> register_pb2.RegisterStatus:
-    waiting = status.waiting
-    return register_pb2.RegisterStatus(
-        register_id=status.register_id,
-        store_id=status.store_id,
-        mode=_MODES[status.connection.mode],
-        mode_reason=status.connection.reason,
-        mode_since=time_to(status.connection.since_wall_s),
-        link_up=status.link_up,
-        headquarters_reachable=status.headquarters_reachable,
-        waiting_entries=waiting.entries,
-        waiting_headquarters=waiting.headquarters_entries,
-        waiting_amount=money_to(waiting.amount) if waiting.amount else None,
-        waiting_since=time_to(waiting.since_wall_s) if waiting.since_wall_s else None,
-        offline_ready=not status.missing,
-        offline_missing=status.missing,
-        catalogue_sequence=status.catalogue_sequence,
-        parameters_version=status.parameters_version,
-        staff_id=status.staff_id,
-        open_transaction_id=status.open_transaction_id,
-        operations=status.operations,
-        lane_announced=status.lane_announced,
     )

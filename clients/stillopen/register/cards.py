@@ -26,6 +26,7 @@ RELEASE_TIMEOUT_S = 5.0
 _REFUSED_FOR_SURE = {
     Reason.CARD_UNKNOWN,
     Reason.CARD_LOCKED,
+    Reason.CARD_BLOCKED,
     Reason.CURRENCY_MISMATCH,
     Reason.INSUFFICIENT_BALANCE,
     Reason.CARD_TWICE,
@@ -60,7 +61,9 @@ class Cards:
         self._rng = rng
         self._releases: asyncio.Queue[bytes] = asyncio.Queue(RELEASES_MAX)
 
-    async def lock(self, sale: Sale, line_id: str, number: str, amount: Money) -> Granted:
+    async def lock(
+        self, sale: Sale, line_id: str, number: str, amount: Money, *, amount_only: bool
+    ) -> Granted:
         """Locks the card; Refused with the trade's reason, OFFLINE or HEADQUARTERS_UNREACHABLE."""
         if not self._failover.state.online:
             raise Refused(Reason.OFFLINE, "the register is offline; cards need headquarters")
@@ -73,7 +76,7 @@ class Cards:
         try:
             lock = await self._failover.realtime(
                 lambda timeout_s: self._online.lock_card(
-                    key, number, transaction, line_id, amount, timeout_s
+                    key, number, transaction, line_id, amount, timeout_s, amount_only=amount_only
                 )
             )
         except StillopenError as error:

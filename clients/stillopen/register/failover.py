@@ -1,10 +1,11 @@
 """Failover: a request goes to the channel, and when nobody answers in time, to this register.
 
-The caller sees one answer. Only an unreachable or silent channel switches; a refusal never does.
-While the register is offline no request waits for the network.
+The caller sees one answer. Only an unreachable or silent channel switches, or one that is slow time
+after time; a refusal never does. While the register is offline no request waits for the network.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -14,7 +15,8 @@ from stillopen.core.errors import Reason, Refused, Unreachable
 from stillopen.core.parameters import OfflineProfile
 from stillopen.core.ports import Clock
 from stillopen.register import connectivity
-from stillopen.register.connectivity import Connectivity
+from stillopen.register.connectivity import Connectivity, Mode, Moment
+from stillopen.register.mode_log import ModeChange, ModeLog
 from stillopen.replication.client import SyncClient
 from stillopen.replication.news import News
 from stillopen.rpc.health import health_error
@@ -34,6 +36,8 @@ class Failover:
         link: SyncClient,
         profile: Callable[[], OfflineProfile],
         clock: Clock,
+        rng: random.Random,
+        log: ModeLog,
         *,
         manual: bool,
     ) -> None:
@@ -41,16 +45,32 @@ class Failover:
         self._link = link
         self._profile = profile
         self._clock = clock
+        self._rng = rng
+        self.log = log
         self.news = News()
         """Told when the mode changed, or whether headquarters is reached."""
         self.headquarters_reachable = True
-        self.state = connectivity.started(manual=manual, wall_s=clock.wall_s(), now_s=self._now_s())
+        self.state = connectivity.started(manual=manual, now=self.now())
+        self._note()
         link.allow(not manual)
 
     @property
     def link_up(self) -> bool:
         """Whether the stream to the channel is up."""
         return self._link.up
+
+    @property
+    def next_reconnect_s(self) -> float | None:
+        """In how many seconds the register may come back by itself; nothing when it will not."""
+        return connectivity.next_reconnect_s(self.state, self._profile(), self.now())
+
+    @property
+    def may_switch_unsigned(self) -> bool:
+        """Whether somebody who is not signed in may use operation 917 now.
+
+        Connecting always; disconnecting when the profile allows it.
+        """
+        return not self.state.online or self._profile().allow_manual_offline_before_sign_in
 
     async def ask(
         self,
@@ -61,19 +81,24 @@ class Failover:
 
         All tries share one deadline; `online` is given its try's part of it.
         """
-        if self.state.online:
-            deadline_s = self._now_s() + self._profile().timeout_s
-            tries = self._profile().retry_count_to_offline
-            why = Reason.TIMED_OUT
-            for left in range(tries, 0, -1):
-                remaining_s = deadline_s - self._now_s()
-                if remaining_s <= 0:
+        began_s = self._now_s()
+        deadline_s = began_s + self._profile().timeout_s
+        tries = self._profile().retry_count_to_offline
+        for number in range(1, tries + 1):
+            remaining_s = deadline_s - self._now_s()
+            if not self.state.online:
+                break
+            tried_s = self._now_s()
+            try:
+                answer = await online(remaining_s / (tries - number + 1))
+            except Unreachable as error:
+                last = self._now_s() >= deadline_s
+                self._failed(error.reason, began_s, tries if last else number)
+                if last:
                     break
-                try:
-                    return await online(remaining_s / left)
-                except Unreachable as error:
-                    why = error.reason
-            self._gone_offline(why)
+            else:
+                self._answered(self._now_s() - tried_s)
+                return answer
         return await offline()
 
     async def realtime(self, call: Callable[[float], Awaitable[T]]) -> T:
@@ -83,16 +108,16 @@ class Failover:
         """
         if not self.state.online:
             raise Refused(Reason.OFFLINE, "the register is offline; cards need headquarters")
-        timeout_s = self._profile().timeout_s
+        began_s, profile = self._now_s(), self._profile()
         try:
-            answer = await call(timeout_s * REALTIME_SHARE)
+            answer = await call(profile.timeout_s * REALTIME_SHARE)
         except Refused as error:
             self._note_headquarters(reachable=error.reason is not Reason.HEADQUARTERS_UNREACHABLE)
             raise
         except Unreachable:
-            gone = await health_error(self._channel, timeout_s * (1 - REALTIME_SHARE))
+            gone = await health_error(self._channel, profile.timeout_s * (1 - REALTIME_SHARE))
             if isinstance(gone, Unreachable):
-                self._gone_offline(gone.reason)
+                self._failed(gone.reason, began_s, profile.retry_count_to_offline)
                 raise Refused(
                     Reason.OFFLINE, "the register has gone offline; cards need headquarters"
                 ) from None
@@ -110,39 +135,83 @@ class Failover:
         is noticed by a failed call long before its stream breaks.
         """
         heard = self._link.heard_s > self.state.counted_from_s
+        link_up = self._link.up and heard
         self._become(
-            connectivity.sale_begins(
-                self.state,
-                self._profile().reconnect_interval_s,
-                link_up=self._link.up and heard,
-                wall_s=self._clock.wall_s(),
-                now_s=self._now_s(),
-            )
+            connectivity.sale_begins(self.state, self._profile(), link_up=link_up, now=self.now())
         )
 
-    async def switch(self, *, connect: bool) -> None:
-        """Operation 917; connecting raises Unreachable when the channel does not answer."""
+    async def check_health(self) -> None:
+        """Asks the channel how it is, when advanced switching wants to know; one deadline long."""
+        profile = self._profile()
+        if self.state.mode is not Mode.OFFLINE or not profile.enable_advanced_offline_switching:
+            return
+        began_s = self._now_s()
+        gone = await health_error(self._channel, profile.timeout_s)
+        well = gone is None and not connectivity.is_slow(profile, self._now_s() - began_s)
+        if began_s >= self.state.since.loop_s:
+            self._become(
+                connectivity.health_checked(self.state, profile, well=well, now=self.now())
+            )
+
+    async def switch(self, *, connect: bool, signed_in: bool) -> None:
+        """Operation 917, or the cashier's answer; connecting raises Unreachable without a channel.
+
+        Refused NOT_SIGNED_IN when nobody is and the profile wants somebody to disconnect.
+        """
+        allowed = signed_in or self._profile().allow_manual_offline_before_sign_in
+        if not connect and not allowed:
+            raise Refused(Reason.NOT_SIGNED_IN, "sign in before disconnecting this register")
         if connect and not self.state.online:
             gone = await health_error(self._channel, self._profile().timeout_s)
             if gone is not None:
                 raise gone
-        self._link.allow(connect)
+        self._become(connectivity.switched(self.state, connect=connect, now=self.now()))
+        self._link.allow(self.state.mode is not Mode.OFFLINE_MANUAL)
+
+    def checked_again(self, what: str) -> None:
+        """Something was checked after a return."""
+        self._become(connectivity.checked_again(self.state, what))
+
+    def now(self) -> Moment:
+        """Now, for people and for intervals."""
+        return Moment(self._clock.wall_s(), self._now_s())
+
+    def _failed(self, why: Reason, began_s: float, tries: int) -> None:
         self._become(
-            connectivity.switched(
-                self.state, connect=connect, wall_s=self._clock.wall_s(), now_s=self._now_s()
+            connectivity.call_failed(
+                self.state,
+                self._profile(),
+                str(why),
+                tries=tries,
+                began_s=began_s,
+                jitter=self._jitter(),
+                now=self.now(),
             )
         )
 
-    def _gone_offline(self, why: Reason) -> None:
+    def _answered(self, took_s: float) -> None:
         self._become(
-            connectivity.call_failed(self.state, str(why), self._clock.wall_s(), self._now_s())
+            connectivity.answered(
+                self.state, self._profile(), took_s, jitter=self._jitter(), now=self.now()
+            )
         )
 
+    def _jitter(self) -> float:
+        return self._rng.random() if self._profile().enable_advanced_offline_switching else 0.0
+
     def _become(self, state: Connectivity) -> None:
-        changed = state.mode is not self.state.mode
-        self.state = state
-        if changed:
+        before, self.state = self.state, state
+        if state.mode is not before.mode:
+            self._note()
+        if (state.mode, state.asks, state.check_again) != (
+            before.mode,
+            before.asks,
+            before.check_again,
+        ):
             self.news.tell()
+
+    def _note(self) -> None:
+        self.log.note(ModeChange(self.state.mode, self.state.reason, self.state.since.wall_s))
 
     def _note_headquarters(self, *, reachable: bool) -> None:
         if reachable != self.headquarters_reachable:

@@ -11,20 +11,14 @@ from stillopen.core.errors import Misuse, Reason
 from stillopen.core.ids import new_epoch
 from stillopen.core.journal import NO_PARENT, Entry, Head, Lane, Stored, append, is_intact
 from stillopen.core.money import Money
+from stillopen.core.ports import Clock
+from stillopen.register.waiting import Waiting, WaitingCount
 from stillopen.replication.inbox import entry_of, epoch_text, read_entries
 from stillopen.replication.news import News
 from stillopen.storage.engine import Engine, Session
 from stillopen.v1 import types_pb2
 
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What is not delivered yet: entries, and the sales among them."""
-
-    entries: int = 0
-    headquarters_entries: int = 0
-    amount: Money | None = None
-    since_wall_s: float | None = None
+_ACKNOWLEDGED = "acknowledged_wall_s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +47,13 @@ class JournalLine:
 class Journal:
     """The journal of one register, in its journal.db. Open with `open_journal`."""
 
-    def __init__(self, engine: Engine, lane: Lane) -> None:
+    def __init__(self, engine: Engine, lane: Lane, clock: Clock, acknowledged: str) -> None:
         self.engine = engine
         self.lane = lane
+        self._clock = clock
+        self._waiting = WaitingCount(engine, lane.register_id)
+        self.acknowledged_wall_s = float(acknowledged) if acknowledged else None
+        """When the channel last took entries, or headquarters was known to have more."""
         self.news = News()
         """Told when entries were appended."""
         self.delivered = News()
@@ -138,8 +136,12 @@ class Journal:
 
     async def remember(self, lanes: list[Stored]) -> None:
         """Takes the channel's word on what it and headquarters have."""
+        wall_s = self._clock.wall_s()
 
-        def put(session: Session) -> None:
+        def put(session: Session) -> bool:
+            grown = any(_has_grown(session, each) for each in lanes)
+            if grown:
+                _set(session, _ACKNOWLEDGED, repr(wall_s))
             session.run_many(
                 "UPDATE journal_lane SET through = ?, headquarters_through = ?,"
                 " headquarters_knows = ?, purge_through = ? WHERE epoch = ?",
@@ -154,8 +156,10 @@ class Journal:
                     for each in lanes
                 ],
             )
+            return grown
 
-        await self.engine.write(put)
+        if await self.engine.write(put):
+            self.acknowledged_wall_s = wall_s
         for each in lanes:
             if each.lane == self.lane:
                 self.headquarters_knows = each.headquarters_knows
@@ -170,34 +174,11 @@ class Journal:
 
     async def set(self, name: str, value: str) -> None:
         """Keeps a setting in journal.db."""
-
-        def put(session: Session) -> None:
-            session.run(
-                "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
-                name,
-                value,
-            )
-
-        await self.engine.write(put)
+        await self.engine.write(lambda session: _set(session, name, value))
 
     async def waiting(self) -> Waiting:
         """What the channel, and what headquarters does not have yet."""
-
-        def read(session: Session) -> Waiting:
-            [(channel, headquarters)] = session.all(
-                "SELECT coalesce(sum(max(0, head - through)), 0),"
-                " coalesce(sum(max(0, head - headquarters_through)), 0) FROM journal_lane"
-            )
-            if not channel:
-                return Waiting(0, headquarters)
-            [(currency, minor, since)] = session.all(
-                "SELECT max(currency), coalesce(sum(total_minor), 0), min(wall_s)"
-                " FROM journal_entry JOIN journal_lane USING (epoch) WHERE sequence > through"
-            )
-            amount = Money(currency, minor) if currency else None
-            return Waiting(channel, headquarters, amount, since)
-
-        return await self.engine.read(read)
+        return await self._waiting.now()
 
     async def lines(self, before: int, limit: int) -> list[JournalLine]:
         """Entries for people, newest first; `before` 0 begins with the newest."""
@@ -257,11 +238,29 @@ def verify(session: Session) -> Verified:
     return Verified(count, tuple(faults))
 
 
-async def open_journal(engine: Engine, register_id: str, rng: random.Random) -> Journal:
+def _set(session: Session, name: str, value: str) -> None:
+    session.run(
+        "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+        name,
+        value,
+    )
+
+
+def _has_grown(session: Session, stored: Stored) -> bool:
+    row = session.one(
+        "SELECT through, headquarters_through FROM journal_lane WHERE epoch = ?",
+        epoch_text(stored.lane.epoch),
+    )
+    return row is not None and (stored.through > row[0] or stored.headquarters_through > row[1])
+
+
+async def open_journal(
+    engine: Engine, register_id: str, clock: Clock, rng: random.Random
+) -> Journal:
     """Opens a new lane. Misuse when the journal belongs to another register."""
     lane = Lane(register_id, new_epoch(rng))
 
-    def begin(session: Session) -> None:
+    def begin(session: Session) -> str:
         session.run(
             "INSERT INTO setting VALUES ('register_id', ?) ON CONFLICT DO NOTHING", register_id
         )
@@ -274,6 +273,7 @@ async def open_journal(engine: Engine, register_id: str, rng: random.Random) -> 
             "INSERT INTO journal_lane VALUES (NULL, ?, 0, x'', 0, 0, 0, 0)",
             epoch_text(lane.epoch),
         )
+        row = session.one("SELECT value FROM setting WHERE name = ?", _ACKNOWLEDGED)
+        return str(row[0]) if row else ""
 
-    await engine.write(begin)
-    return Journal(engine, lane)
+    return Journal(engine, lane, clock, await engine.write(begin))

@@ -5,7 +5,7 @@ from stillopen.core.parameters import Parameters
 from stillopen.core.products import Product, StaffMember
 from stillopen.register.failover import Failover
 from stillopen.register.online import Online
-from stillopen.register.status import missing_offline
+from stillopen.register.readiness import missing_offline
 from stillopen.replication.replica import Replica
 from stillopen.replication.sign_in import PasswordCheck, sign_in
 

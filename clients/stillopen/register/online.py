@@ -68,8 +68,10 @@ class Online:
         line_id: str,
         amount: Money,
         timeout_s: float,
+        *,
+        amount_only: bool,
     ) -> realtime_pb2.CardLock:
-        """Locks a card for a tender."""
+        """Locks a card for a tender, whole or the amount only."""
         request = realtime_pb2.LockCardRequest(
             lock_key=lock_key,
             number=number,
@@ -78,6 +80,7 @@ class Online:
             transaction_id=transaction_id,
             line_id=line_id,
             amount=money_to(amount),
+            amount_only=amount_only,
         )
         answer = await call(self._cards.LockCard, request, self._caller, timeout_s)
         return answer.lock

@@ -13,6 +13,7 @@ from stillopen.core.ids import check_id
 from stillopen.core.ports import Clock
 from stillopen.register.failover import Failover
 from stillopen.register.journal import open_journal
+from stillopen.register.mode_log import open_mode_log
 from stillopen.register.online import Online
 from stillopen.register.register import Register
 from stillopen.register.tables import SCHEMA
@@ -71,10 +72,12 @@ async def open_register(
     check_id(settings.register_id, "register_id")
     clock = clock or SystemClock()
     rng = rng or system_random()
-    engine = await _open(open_engine, settings.data / "journal.db", SCHEMA, warn, durable=True)
+    engine = await open_or_begin(
+        open_engine, settings.data / "journal.db", SCHEMA, warn, durable=True
+    )
     try:
-        journal = await open_journal(engine, settings.register_id, rng)
-        replica_engine = await _open(
+        journal = await open_journal(engine, settings.register_id, clock, rng)
+        replica_engine = await open_or_begin(
             open_engine, settings.data / "offline.db", REPLICA_SCHEMA, warn, durable=False
         )
     except BaseException:
@@ -91,6 +94,8 @@ async def open_register(
         link,
         lambda: replica.profile,
         clock,
+        rng,
+        await open_mode_log(engine),
         manual=bool(await journal.get("manual_offline")),
     )
 
@@ -115,7 +120,7 @@ async def open_register(
     return register
 
 
-async def _open(
+async def open_or_begin(
     open_engine: OpenEngine,
     path: Path,
     schema: Schema,
@@ -123,6 +128,7 @@ async def _open(
     *,
     durable: bool,
 ) -> Engine:
+    """Opens a database; one that cannot be read is set aside, and a new one begun."""
     try:
         return await open_engine(path, schema, durable=durable)
     except Misuse as error:

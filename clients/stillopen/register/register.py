@@ -29,12 +29,14 @@ from stillopen.core.sale import ReturnOf, Sale, SaleState
 from stillopen.register import intents
 from stillopen.register.cards import Cards
 from stillopen.register.completion import Completion
+from stillopen.register.connectivity import Mode
+from stillopen.register.deliveries import Deliveries
 from stillopen.register.failover import Failover
 from stillopen.register.journal import Journal, JournalLine
 from stillopen.register.lookups import Lookups
 from stillopen.register.online import Online
 from stillopen.register.sales import Change, SaleStore
-from stillopen.register.status import Status, missing_offline, operations
+from stillopen.register.status import Status, StatusBoard
 from stillopen.register.upkeep import Upkeep
 from stillopen.replication.client import SyncClient
 from stillopen.replication.news import News
@@ -78,6 +80,8 @@ class Register:
         self._sales = SaleStore(journal.engine)
         self._cards = Cards(journal, online, failover, clock, rng)
         self._completion = Completion(journal, self._cards, clock)
+        self._deliveries = Deliveries(journal, replica, link, clock)
+        self._board = StatusBoard(journal, replica, failover, link, self._sales, self._deliveries)
         self._staff: StaffMember | None = None
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -85,13 +89,27 @@ class Register:
     async def start(self) -> None:
         """Ends what a crash left behind, then begins delivery and renewals."""
         await self._cards.forget_orphans()
-        upkeep = Upkeep(self.journal, self.replica, self._online, self._link, self._cards)
+        await self._deliveries.load()
+        upkeep = Upkeep(
+            self.journal,
+            self.replica,
+            self._online,
+            self._link,
+            self._cards,
+            self.failover,
+            self._rng,
+        )
         changes = (self.failover.news, self.journal.news, self.journal.delivered, self._link.news)
         for work in (
             self._link.run(),
             self._cards.run_releases(),
             upkeep.renew_locks(self._sales),
+            upkeep.check_again(self._sales),
+            upkeep.check_health(),
+            upkeep.keep_log(),
             upkeep.learn_store(self._learned),
+            self._deliveries.note_packages(),
+            self._deliveries.note_link(),
             *(upkeep.pass_on(source, self.news) for source in (*changes, self.replica.news)),
         ):
             self._own(work)
@@ -102,6 +120,8 @@ class Register:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.failover.log.save()
+            await self._deliveries.note_heard()
             await self._close()
 
     async def __aenter__(self) -> Self:
@@ -226,7 +246,13 @@ class Register:
             sale = await self._sales.sale(transaction_id)
             rules.check_version(sale, version)
             rules.check_card_amount(sale, amount)
-            granted = await self._cards.lock(sale, rules.next_tender_id(sale), number, amount)
+            granted = await self._cards.lock(
+                sale,
+                rules.next_tender_id(sale),
+                number,
+                amount,
+                amount_only=self.replica.parameters.gift_card.hold_amount_only,
+            )
 
             def change(session: Session, sale: Sale) -> Sale:
                 intents.granted(session, granted.card.lock_key, granted.conclude_within_s)
@@ -312,34 +338,18 @@ class Register:
         return money_from(answer.balance)
 
     async def switch_connection(self, *, connect: bool) -> None:
-        """Operation 917: connects or disconnects by hand; manual offline survives a restart."""
-        await self.failover.switch(connect=connect)
-        await self.journal.set("manual_offline", "" if connect else "yes")
+        """Operation 917: connects or disconnects by hand, or answers what the cashier is asked.
+
+        Manual offline survives a restart. Refused NOT_SIGNED_IN, unless the profile allows it.
+        """
+        await self.failover.switch(connect=connect, signed_in=self._staff is not None)
+        manual = self.failover.state.mode is Mode.OFFLINE_MANUAL
+        await self.journal.set("manual_offline", "yes" if manual else "")
         self.news.tell()
 
     async def status(self) -> Status:
         """What the cashier is told."""
-        missing = missing_offline(self.replica)
-        sale = await self._sales.open_sale()
-        return Status(
-            register_id=self.journal.lane.register_id,
-            store_id=self._store_id,
-            connection=self.failover.state,
-            link_up=self._link.up,
-            headquarters_reachable=self.failover.headquarters_reachable,
-            waiting=await self.journal.waiting(),
-            missing=missing,
-            catalogue_sequence=self.replica.at.sequence,
-            parameters_version=self.replica.parameters.version,
-            staff_id=self._staff.staff_id if self._staff else "",
-            open_transaction_id=sale.transaction_id if sale else "",
-            operations=operations(
-                self.failover.state,
-                headquarters_reachable=self.failover.headquarters_reachable,
-                ready=not missing,
-            ),
-            lane_announced=self.journal.headquarters_knows,
-        )
+        return await self._board.now(self._store_id, self._staff.staff_id if self._staff else "")
 
     # Inside
 

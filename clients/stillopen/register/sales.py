@@ -82,8 +82,8 @@ class SaleStore:
             check_version(sale, version)
             changed = change(session, sale)
             data = _bytes(changed)
-            grown = len(changed.lines) > len(sale.lines)
-            if grown and len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES:
+            large = len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES
+            if large and changed.lines != sale.lines and len(data) > len(_bytes(sale)):
                 raise Refused(Reason.SALE_TOO_LARGE, "the sale would not fit a journal entry")
             session.run(
                 "UPDATE sale SET version = ?, state = ?, data = ?, last_request = ?"

@@ -3,28 +3,16 @@
 from dataclasses import dataclass
 
 from stillopen.register.connectivity import Connectivity
-from stillopen.register.journal import Waiting
+from stillopen.register.deliveries import Deliveries
+from stillopen.register.failover import Failover
+from stillopen.register.journal import Journal
+from stillopen.register.mode_log import ModeChange
+from stillopen.register.operations import Circumstances, Judged, judge
+from stillopen.register.readiness import missing_offline, recent
+from stillopen.register.sales import SaleStore
+from stillopen.register.waiting import Waiting
+from stillopen.replication.client import SyncClient
 from stillopen.replication.replica import Replica
-
-ALWAYS = (
-    "SIGN_IN",
-    "SIGN_OUT",
-    "BEGIN",
-    "ADD_LINE",
-    "RETURN_LINE",
-    "CHANGE_LINE",
-    "VOID_LINE",
-    "TENDER_CASH",
-    "VOID_TENDER",
-    "COMPLETE",
-    "VOID",
-    "JOURNAL",
-    "SWITCH_CONNECTION",
-)
-"""Operations that this register serves alone."""
-
-WITH_CARDS = ("TENDER_GIFT_CARD", "GIFT_CARD_BALANCE")
-"""Operations that need headquarters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +22,76 @@ class Status:
     register_id: str
     store_id: str
     connection: Connectivity
+    next_reconnect_s: float | None
     link_up: bool
     headquarters_reachable: bool
     waiting: Waiting
+    waiting_down_bytes: int
+    last_acknowledgement_wall_s: float | None
+    last_package_wall_s: float | None
+    data_age_s: float | None
     missing: tuple[str, ...]
     catalogue_sequence: int
     parameters_version: int
     staff_id: str
     open_transaction_id: str
-    operations: tuple[str, ...]
+    operations: tuple[Judged, ...]
     lane_announced: bool
+    mode_changes: tuple[ModeChange, ...]
 
 
-def missing_offline(replica: Replica) -> tuple[str, ...]:
-    """What the register lacks to sell offline; nothing when it is ready."""
-    if not replica.at.generation:
-        return ("MASTER_DATA",)
-    return () if replica.has_staff else ("STAFF",)
+class StatusBoard:
+    """Puts the status together, from what is counted already: nothing here reads a journal."""
 
+    def __init__(
+        self,
+        journal: Journal,
+        replica: Replica,
+        failover: Failover,
+        link: SyncClient,
+        sales: SaleStore,
+        deliveries: Deliveries,
+    ) -> None:
+        self._journal = journal
+        self._replica = replica
+        self._failover = failover
+        self._link = link
+        self._sales = sales
+        self._deliveries = deliveries
 
-def operations(
-    connection: Connectivity, *, headquarters_reachable: bool, ready: bool
-) -> tuple[str, ...]:
-    """Which operations work now."""
-    if not connection.online:
-        return ALWAYS if ready else ("VOID_TENDER", "VOID", "JOURNAL", "SWITCH_CONNECTION")
-    return (*ALWAYS, *WITH_CARDS) if headquarters_reachable else ALWAYS
+    async def now(self, store_id: str, staff_id: str) -> Status:
+        """The status now."""
+        waiting = await self._journal.waiting()
+        sale = await self._sales.open_sale()
+        missing = missing_offline(self._replica)
+        age_s = self._deliveries.data_age_s
+        state = self._failover.state
+        return Status(
+            register_id=self._journal.lane.register_id,
+            store_id=store_id,
+            connection=state,
+            next_reconnect_s=self._failover.next_reconnect_s,
+            link_up=self._link.up,
+            headquarters_reachable=self._failover.headquarters_reachable,
+            waiting=waiting,
+            waiting_down_bytes=self._link.package_bytes_missing,
+            last_acknowledgement_wall_s=self._deliveries.acknowledged_wall_s,
+            last_package_wall_s=self._deliveries.package_wall_s,
+            data_age_s=age_s,
+            missing=missing or recent(store_id, age_s),
+            catalogue_sequence=self._replica.at.sequence,
+            parameters_version=self._replica.parameters.version,
+            staff_id=staff_id,
+            open_transaction_id=sale.transaction_id if sale else "",
+            operations=judge(
+                Circumstances(
+                    online=state.online,
+                    has_data=not missing,
+                    headquarters_reachable=self._failover.headquarters_reachable,
+                    signed_in=bool(staff_id),
+                    may_switch=bool(staff_id) or self._failover.may_switch_unsigned,
+                )
+            ),
+            lane_announced=self._journal.headquarters_knows,
+            mode_changes=self._failover.log.changes,
+        )

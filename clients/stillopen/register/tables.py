@@ -50,5 +50,15 @@ SCHEMA = Schema(
                  name TEXT PRIMARY KEY,
                  value TEXT NOT NULL) STRICT, WITHOUT ROWID""",
         ),
+        (
+            """CREATE TABLE mode_change (
+                 number INTEGER PRIMARY KEY AUTOINCREMENT,
+                 mode TEXT NOT NULL,
+                 reason TEXT NOT NULL,
+                 wall_s REAL NOT NULL) STRICT""",
+            # Lanes grow with the starts of the register; the status asks for the few that wait.
+            """CREATE INDEX journal_lane_waiting ON journal_lane (opened)
+                 WHERE through < head OR headquarters_through < head""",
+        ),
     ),
 )

@@ -1,19 +1,24 @@
-"""What a register does besides selling: renews locks, learns its store, passes news on."""
+"""What a register does besides selling: renews locks, asks for its channel, passes news on."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Callable
 
 from stillopen.core.errors import StillopenError
 from stillopen.register.cards import Cards
+from stillopen.register.connectivity import LOCKS
+from stillopen.register.failover import Failover
 from stillopen.register.journal import Journal
-from stillopen.register.online import Online
+from stillopen.register.online import Online, blocks
 from stillopen.register.sales import SaleStore
 from stillopen.replication.client import SyncClient
 from stillopen.replication.news import News
 from stillopen.replication.replica import Replica
 
-
 ASK_AGAIN_S = 1.0
+HEALTH_JITTER = 0.2
+"""Up to so much sooner: the tills of a store must not all ask at one moment."""
 
 
 class Upkeep:
@@ -26,12 +31,16 @@ class Upkeep:
         online: Online,
         link: SyncClient,
         cards: Cards,
+        failover: Failover,
+        rng: random.Random,
     ) -> None:
         self._journal = journal
         self._replica = replica
         self._online = online
         self._link = link
         self._cards = cards
+        self._failover = failover
+        self._rng = rng
 
     async def renew_locks(self, sales: SaleStore) -> None:
         """Renews the open sale's locks, a third of a lease apart, while the link is up."""
@@ -41,6 +50,58 @@ class Upkeep:
             if sale is not None and sale.cards and self._link.up:
                 keys = [card.lock_key for card in sale.cards]
                 await self._cards.keep_alive(keys, self._replica.profile.timeout_s)
+
+    async def check_again(self, sales: SaleStore) -> None:
+        """After a return, also mid-sale: has headquarters keep the open sale's cards again.
+
+        Nothing is re-priced. What cannot be renewed stays named in the status; completing decides.
+        """
+        while True:
+            version = self._failover.news.version
+            if LOCKS in self._failover.state.check_again:
+                since = self._failover.state.since
+                kept = await self._keeps_cards(sales)
+                if kept and self._failover.state.since == since:
+                    self._failover.checked_again(LOCKS)
+                elif not kept:
+                    await asyncio.sleep(self._replica.parameters.gift_card.lease_s / 3)
+                continue
+            await self._failover.news.after(version)
+
+    async def _keeps_cards(self, sales: SaleStore) -> bool:
+        sale = await sales.open_sale()
+        if sale is None or not sale.cards:
+            return True
+        keys = [card.lock_key for card in sale.cards]
+        try:
+            locks = await self._online.renew(keys, self._replica.profile.timeout_s, confirm=False)
+        except StillopenError:
+            return False
+        return all(blocks(lock) for lock in locks)
+
+    async def check_health(self) -> None:
+        """Asks the channel how it is while advanced switching wants to know, with jitter."""
+        loop = asyncio.get_running_loop()
+        checked_s, jitter = loop.time(), 0.0
+        while True:
+            version, profile = self._replica.news.version, self._replica.profile
+            due_s = checked_s + profile.system_health_check_interval_s * (1 - jitter)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due_s):
+                    await self._replica.news.after(version)  # perhaps another profile
+            if loop.time() < due_s:
+                continue
+            await self._failover.check_health()
+            checked_s = loop.time()
+            if profile.enable_advanced_offline_switching:
+                jitter = HEALTH_JITTER * self._rng.random()
+
+    async def keep_log(self) -> None:
+        """Keeps the log of mode changes in journal.db."""
+        while True:
+            version = self._failover.news.version
+            await self._failover.log.save()
+            await self._failover.news.after(version)
 
     async def learn_store(self, learned: Callable[[str], None]) -> None:
         """Asks which store this is whenever the stream comes up."""

@@ -101,6 +101,22 @@ class RealtimeRelay(realtime_pb2_grpc.RealtimeServiceServicer):
         raise _not_served()
 
     @answers
+    async def BlockCard(
+        self, request: realtime_pb2.BlockCardRequest, context: Context
+    ) -> realtime_pb2.BlockCardResponse:
+        """Not for registers."""
+        del request, context
+        raise _not_served()
+
+    @answers
+    async def ResolveException(
+        self, request: realtime_pb2.ResolveExceptionRequest, context: Context
+    ) -> realtime_pb2.ResolveExceptionResponse:
+        """Not for registers."""
+        del request, context
+        raise _not_served()
+
+    @answers
     async def ListCardEntries(
         self, request: realtime_pb2.ListCardEntriesRequest, context: Context
     ) -> realtime_pb2.ListCardEntriesResponse:

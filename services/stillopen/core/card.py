@@ -4,7 +4,8 @@ Pure: the store brings what it knows, gets a decision and writes it. Times are s
 headquarters' service clock (seconds served; down-time and wall-clock jumps do not count).
 
 1. A lock blocks while it is OPEN and the clock is before `until_s`. Lapsing is not an event.
-2. free(card) = balance less what blocking locks of others hold; a whole lock holds everything.
+2. free(card) = balance less what blocking locks of others hold: a whole lock holds everything, an
+   amount lock what its tender pays.
 3. A key is granted at most once. A refused or unlocked key is ENDED for ever.
 4. A settlement is a fact and never refused: applied when its own lock blocks and the balance
    suffices, else when its amount is free, else an exception with the shortfall.
@@ -19,6 +20,9 @@ from enum import StrEnum
 from stillopen.core.errors import Misuse, Reason, Refused, invalid
 from stillopen.core.money import Money
 from stillopen.core.parameters import GiftCardParameters
+
+MAX_LOCK_S = 43_200.0
+"""For how long after its grant a lock is renewed."""
 
 
 class LockState(StrEnum):
@@ -36,6 +40,7 @@ class EndReason(StrEnum):
     REFUSED = "REFUSED"
     LAPSED = "LAPSED"
     EXCEPTION = "EXCEPTION"
+    PERSON = "PERSON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,20 @@ class Card:
     card_id: str
     last_four: str
     balance: Money
+    blocked: bool = False
+    """Blocked by a person: not locked again; what was locked before goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockRequest:
-    """What a register asks for: a whole card, for one tender of one sale."""
+    """What a register asks for, for one tender of one sale: a whole card, or the amount only."""
 
     lock_key: bytes
     holder: str
     transaction_id: str
     line_id: str
     amount: Money
+    amount_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class Lock:
     grace_s: float = 0.0
     granted_s: float = 0.0
     until_s: float = 0.0
+    amount_only: bool = False
 
     def blocks(self, now_s: float) -> bool:
         """Whether it keeps the card from others now (rule 1)."""
@@ -101,15 +110,29 @@ def blocker(locks: Iterable[Lock], mine: bytes, now_s: float) -> Lock | None:
 
 def free_minor(card: Card, locks: Iterable[Lock], mine: bytes, now_s: float) -> int:
     """What the holder of `mine` could have of the card now (rule 2)."""
-    return 0 if blocker(locks, mine, now_s) else card.balance.minor
+    held = sum(
+        lock.amount.minor if lock.amount_only and lock.amount else card.balance.minor
+        for lock in locks
+        if lock.lock_key != mine and lock.blocks(now_s)
+    )
+    return max(0, card.balance.minor - held)
+
+
+def can_hold(card: Card, locks: list[Lock], lock: LockRequest | Lock, now_s: float) -> bool:
+    """Whether the card could be held so now: an amount needs it free, a whole card nobody else."""
+    amount = lock.amount.minor if lock.amount else 0
+    if not lock.amount_only and blocker(locks, lock.lock_key, now_s):
+        return False
+    return amount <= free_minor(card, locks, lock.lock_key, now_s)
 
 
 def repeated_lock(request: LockRequest, card_id: str, existing: Lock) -> Lock | Refused:
     """The answer to a key that is known: the lock as it is now, or why it is none (rule 3)."""
     check_holder(existing, request.holder)
     if existing.card_id:
-        same = (existing.card_id, existing.transaction_id, existing.line_id, existing.amount)
-        if same != (card_id, request.transaction_id, request.line_id, request.amount):
+        before = (existing.transaction_id, existing.line_id, existing.amount, existing.amount_only)
+        now = (request.transaction_id, request.line_id, request.amount, request.amount_only)
+        if (existing.card_id, before) != (card_id, now):
             raise Misuse(Reason.KEY_REUSED, "this key was used for another lock", "lock_key")
     if existing.state is LockState.ENDED:
         return Refused(Reason.LOCK_ENDED, f"the lock has ended ({existing.end_reason})")
@@ -132,20 +155,8 @@ def decide_lock(
     """
     if card is None:
         return Refused(Reason.CARD_UNKNOWN, "no card has this number", "number")
-    if card.balance.currency != request.amount.currency:
-        return Refused(
-            Reason.CURRENCY_MISMATCH, f"the card is in {card.balance.currency}", "currency_code"
-        )
-    if any(
-        k.transaction_id == request.transaction_id and k.state is not LockState.ENDED for k in locks
-    ):
-        return Refused(Reason.CARD_TWICE, "the card is in this sale already", "number")
-    if blocker(locks, request.lock_key, now_s):
-        return Refused(Reason.CARD_LOCKED, "another transaction holds the card", "number")
-    if request.amount.minor > card.balance.minor:
-        return Refused(
-            Reason.INSUFFICIENT_BALANCE, f"there is {card.balance} on the card", "amount"
-        )
+    if why_not := _why_not(request, card, locks, now_s):
+        return why_not
     terms_s = parameters.terms_s if lane_known else 0.0
     lock = Lock(
         lock_key=request.lock_key,
@@ -159,17 +170,45 @@ def decide_lock(
         lease_s=parameters.lease_s,
         grace_s=parameters.grace_s,
         granted_s=now_s,
+        amount_only=request.amount_only,
     )
     return _extended(lock, now_s, with_grace=terms_s > 0)
+
+
+def _why_not(request: LockRequest, card: Card, locks: list[Lock], now_s: float) -> Refused | None:
+    if card.balance.currency != request.amount.currency:
+        return Refused(
+            Reason.CURRENCY_MISMATCH, f"the card is in {card.balance.currency}", "currency_code"
+        )
+    if card.blocked:
+        return Refused(Reason.CARD_BLOCKED, "the card is blocked at headquarters", "number")
+    if any(
+        k.transaction_id == request.transaction_id and k.state is not LockState.ENDED for k in locks
+    ):
+        return Refused(Reason.CARD_TWICE, "the card is in this sale already", "number")
+    held = blocker(locks, request.lock_key, now_s) is not None
+    if request.amount.minor > card.balance.minor and not (held and not request.amount_only):
+        return Refused(
+            Reason.INSUFFICIENT_BALANCE, f"there is {card.balance} on the card", "amount"
+        )
+    if not can_hold(card, locks, request, now_s):
+        return Refused(Reason.CARD_LOCKED, "another transaction holds the card", "number")
+    return None
 
 
 def decide_renew(
     lock: Lock, card: Card, locks: list[Lock], now_s: float, *, confirm: bool, lane_known: bool
 ) -> Lock:
-    """The lock after a renewal; unchanged when it has ended or others or the money forbid it."""
-    if lock.state is not LockState.OPEN or lock.amount is None:
+    """The lock after a renewal; unchanged when it has ended or others or the money forbid it.
+
+    After `MAX_LOCK_S` it is renewed no more, so that a forgotten sale gives its card back; a
+    confirm is never too late (protocol rule 15).
+    """
+    if lock.state is not LockState.OPEN:
         return lock
-    if not lock.blocks(now_s) and free_minor(card, locks, lock.lock_key, now_s) < lock.amount.minor:
+    if not confirm and now_s - lock.granted_s > MAX_LOCK_S:
+        return lock
+    if not lock.blocks(now_s) and not can_hold(card, locks, lock, now_s):
         return lock
     with_grace = lock.terms_s > 0 or (confirm and lane_known)
     return _extended(lock, now_s, with_grace=with_grace)
@@ -181,6 +220,23 @@ def decide_unlock(lock: Lock | None, lock_key: bytes, holder: str) -> Lock:
         return tombstone(lock_key, holder, EndReason.UNLOCKED)
     check_holder(lock, holder)
     return lock.ended(EndReason.UNLOCKED) if lock.state is LockState.OPEN else lock
+
+
+def decide_end(lock: Lock, now_s: float, *, force: bool) -> Lock | Refused:
+    """The lock after a person ended it: no cancel, a fact that comes later is judged by rule 4.
+
+    `force` is needed while it blocks, because the money may be promised to a customer who has left.
+    """
+    if lock.state is not LockState.OPEN:
+        return lock
+    if lock.blocks(now_s) and not force:
+        return Refused(
+            Reason.LOCK_BLOCKS,
+            f"register {lock.holder} holds the card for sale {lock.transaction_id},"
+            f" {lock.amount or 'all of it'}, for {lock.blocks_for_s(now_s):.0f} s more; it may have"
+            " been concluded there already: ending it needs force",
+        )
+    return lock.ended(EndReason.PERSON)
 
 
 def check_holder(lock: Lock, caller: str) -> None:

@@ -25,6 +25,8 @@ class GiftCardParameters:
     """For how much longer one blocks that has terms or was confirmed."""
     settle_margin_s: float = 2 * DAY_S
     """How long a concluded sale may take to come home and be certain of its money."""
+    hold_amount_only: bool = False
+    """Whether registers hold only what a tender pays; off holds the whole card (incumbent)."""
 
     @property
     def terms_s(self) -> float:
@@ -75,6 +77,28 @@ class OfflineProfile:
     """How many times a request is tried within its time."""
     heartbeat_interval_s: float = 5.0
     """How often each side of a stream says that it is there; gone after three missed."""
+    prompt_on_seamless_offline: bool = False
+    """Whether the cashier is asked, when a register went offline, to reconnect or work offline."""
+    allow_manual_offline_before_sign_in: bool = False
+    """Whether a register may be disconnected by hand while nobody is signed in."""
+    enable_advanced_offline_switching: bool = False
+    """Whether a health check brings a register back, also in the middle of a sale."""
+    system_health_check_interval_s: float = 30.0
+    """How often that check asks while the register is offline."""
+    minimum_dwell_s: float = 30.0
+    """The least time offline before a register comes back by itself, with advanced switching.
+
+    Half a minute is short for a shop and long for a link that flaps. Without advanced switching the
+    reconnect interval is what keeps a till from flapping.
+    """
+    offline_switch_api_performance_threshold_s: float = 0.0
+    """An answer that takes longer is slow; 0 never looks."""
+    reconnect_from_performance_induced_offline_interval_s: float = 300.0
+    """The reconnect interval of a register that went offline because answers were slow."""
+    failure_count: int = 3
+    """How many slow answers in a row move a register offline; one alone may be chance."""
+    failure_window_s: float = 60.0
+    """Within it slow answers count together, and a failure so soon after a return is flapping."""
 
 
 def check_profile(profile: OfflineProfile) -> OfflineProfile:
@@ -86,6 +110,13 @@ def check_profile(profile: OfflineProfile) -> OfflineProfile:
         "reconnect_interval_s": (0.0, DAY_S),
         "heartbeat_interval_s": (0.05, 300.0),
         "retry_count_to_offline": (1, 10),
+        "system_health_check_interval_s": (0.1, DAY_S),
+        "minimum_dwell_s": (1.0, DAY_S),
+        # Slower than the timeout is no answer at all.
+        "offline_switch_api_performance_threshold_s": (0.0, profile.timeout_s),
+        "reconnect_from_performance_induced_offline_interval_s": (0.0, DAY_S),
+        "failure_count": (1, 100),
+        "failure_window_s": (1.0, DAY_S),
     }
     for name, (low, high) in bounds.items():
         if not low <= getattr(profile, name) <= high:

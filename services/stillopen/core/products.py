@@ -5,8 +5,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from stillopen.core.errors import invalid
-from stillopen.core.ids import check_id, check_name
+from stillopen.core.errors import Reason, Refused, invalid
+from stillopen.core.ids import check_id, check_name, fold_code
 from stillopen.core.money import Money, check_money
 
 BARCODES_MAX = 20
@@ -45,6 +45,29 @@ def check_product(product: Product) -> Product:
     for barcode in product.barcodes:
         check_id(barcode, "barcodes")
     return product
+
+
+class Codes:
+    """The ids and barcodes of an import and of what was there: none may stand for two products."""
+
+    def __init__(self, barcodes: dict[str, str]) -> None:
+        self._barcodes = barcodes
+        self._seen: set[str] = set()
+
+    def check(self, product: Product) -> Product:
+        """Refused ALREADY_EXISTS for an id that came twice or a barcode of another product."""
+        code = fold_code(product.product_id)
+        if code in self._seen:
+            raise Refused(Reason.ALREADY_EXISTS, "this product came before", "product_id")
+        for barcode in map(fold_code, product.barcodes):
+            owner = self._barcodes.get(barcode, code)
+            if owner != code:
+                raise Refused(
+                    Reason.ALREADY_EXISTS, f"a barcode stands for product {owner}", "barcodes"
+                )
+        self._seen.add(code)
+        self._barcodes.update(dict.fromkeys(map(fold_code, product.barcodes), code))
+        return product
 
 
 def check_staff(member: StaffMember) -> StaffMember:

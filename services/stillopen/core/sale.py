@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stillopen.core.errors import Reason, Refused, invalid
-from stillopen.core.ids import check_name
+from stillopen.core.ids import check_id, check_name, check_transaction_id
 from stillopen.core.money import Money, check_money, check_quantity, line_minor, line_total
 from stillopen.core.products import Product
 
@@ -172,7 +172,7 @@ def add_line(
     if (quantity_milli < 0) != (return_of is not None):
         raise invalid("quantity_milli", "negative on a return line, positive on any other")
     if return_of is not None:
-        check_name(return_of.reason, "return_of.reason")
+        _check_return(return_of)
     line = Line(
         line_id=f"L{len(sale.lines) + 1}",
         product_id=product.product_id,
@@ -190,6 +190,14 @@ def add_line(
     return _check_cards(_changed(sale, lines=(*sale.lines, line)))
 
 
+def _check_return(return_of: ReturnOf) -> None:
+    check_name(return_of.reason, "return_of.reason")
+    if return_of.transaction_id:
+        check_transaction_id(return_of.transaction_id, "return_of.transaction_id")
+    if return_of.line_id:
+        check_id(return_of.line_id, "return_of.line_id")
+
+
 def change_line(
     sale: Sale,
     line_id: str,
@@ -198,6 +206,8 @@ def change_line(
     price_reason: str = "",
 ) -> Sale:
     """Changes quantity or price of a line; its sign stays."""
+    if quantity_milli is None and unit_price is None and not price_reason:
+        raise invalid("quantity_milli", "nothing to change")
 
     def change(line: Line) -> Line:
         quantity = line.quantity_milli
@@ -269,7 +279,7 @@ def find_tender(sale: Sale, line_id: str) -> Tender:
     for tender in sale.live_tenders:
         if tender.line_id == line_id:
             return tender
-    raise Refused(Reason.LINE_UNKNOWN, f"no tender {line_id!r} on this sale", "line_id")
+    raise Refused(Reason.LINE_UNKNOWN, f"no tender {line_id[:40]!r} on this sale", "line_id")
 
 
 def void_tender(sale: Sale, line_id: str) -> Sale:
@@ -344,7 +354,7 @@ def _with_line(sale: Sale, line_id: str, change: Callable[[Line], Line]) -> Sale
     _check_open(sale)
     found = next((x for x in sale.lines if x.line_id == line_id and not x.voided), None)
     if found is None:
-        raise Refused(Reason.LINE_UNKNOWN, f"no line {line_id!r} on this sale", "line_id")
+        raise Refused(Reason.LINE_UNKNOWN, f"no line {line_id[:40]!r} on this sale", "line_id")
     lines = tuple(change(x) if x is found else x for x in sale.lines)
     return _check_cards(_changed(sale, lines=lines))
 

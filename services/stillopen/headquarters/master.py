@@ -92,6 +92,13 @@ class MasterData:
         await self.engine.write(put)
         self._moved()
 
+    async def barcodes(self) -> dict[str, str]:
+        """Every barcode, and the product it stands for."""
+        rows = await self.engine.read(
+            lambda session: session.all("SELECT code, barcodes FROM product WHERE barcodes <> ''")
+        )
+        return {fold_code(each): row[0] for row in rows for each in row[1].split("\n")}
+
     async def put_staff(self, staff: list[StaffMember]) -> None:
         """Adds and changes staff, all in one transaction."""
 

@@ -23,6 +23,10 @@ class CardEffects:
     def __init__(self, realtime: realtime_pb2_grpc.RealtimeServiceStub) -> None:
         self._realtime = realtime
 
+    def concerns(self, record: Record) -> bool:
+        """Unlocks, and sales that were paid by card."""
+        return not isinstance(record, Sale) or bool(operations_of(record))
+
     async def __call__(self, lane: Lane, sequence: int, record: Record) -> None:
         """Carries out one entry; Unreachable when cards do not answer: try again later."""
         if not isinstance(record, Sale):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.money import Money, check_money
 from stillopen.core.parameters import GiftCardParameters
-from stillopen.core.products import Product, StaffMember, check_product, check_staff
+from stillopen.core.products import Codes, Product, StaffMember, check_product, check_staff
 from stillopen.headquarters.completeness import completeness
 from stillopen.headquarters.master import MasterData
 from stillopen.headquarters.processor import HEADQUARTERS
@@ -61,8 +61,10 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
         caller_of(context, *_PEOPLE)
         currency = self._master.parameters.currency
 
+        codes = Codes(await self._master.barcodes())
+
         def check(row: types_pb2.Product) -> Product:
-            product = check_product(product_from(row))
+            product = codes.check(check_product(product_from(row)))
             if product.price.currency != currency:
                 raise Refused(Reason.CURRENCY_MISMATCH, f"prices are in {currency}", "price")
             return product
@@ -153,6 +155,18 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
         caller_of(context, *_PEOPLE)
         await to_its_end(self._master.put_profile(profile_from(request.offline_profile)))
         return headquarters_pb2.UpdateOfflineProfileResponse(
+            offline_profile=profile_to(self._master.profile)
+        )
+
+    @answers
+    async def GetOfflineProfile(
+        self,
+        request: headquarters_pb2.GetOfflineProfileRequest,  # noqa: ARG002
+        context: Context,
+    ) -> headquarters_pb2.GetOfflineProfileResponse:
+        """Returns the profile in force."""
+        caller_of(context)
+        return headquarters_pb2.GetOfflineProfileResponse(
             offline_profile=profile_to(self._master.profile)
         )
 

@@ -1,4 +1,4 @@
-"""Importing cards: creates them, never changes one, and never half of an import."""
+"""Importing cards: creates them, never changes one; repeated, it finishes what was begun."""
 
 from collections.abc import AsyncIterator, Iterable
 
@@ -18,7 +18,7 @@ async def import_cards(
     requests: AsyncIterator[realtime_pb2.ImportCardsRequest],
     context: Context,
 ) -> types_pb2.ImportReport:
-    """Creates the cards of the stream in one transaction and reports row by row."""
+    """Creates the cards of the stream, a few hundred at a time, and reports row by row."""
     import_id = ""
 
     async def batches() -> AsyncIterator[Iterable[realtime_pb2.CardRow]]:

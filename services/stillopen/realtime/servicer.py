@@ -1,18 +1,22 @@
 """RealtimeService: messages in, decisions of the store out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from stillopen.core.card import LockRequest
-from stillopen.core.errors import invalid
+from stillopen.core.errors import Reason, Refused, StillopenError, invalid
+from stillopen.core.guessing import Guesses
 from stillopen.core.ids import check_id, check_lock_key, check_transaction_id
 from stillopen.core.money import check_money
+from stillopen.realtime import people
 from stillopen.realtime.imports import import_cards
-from stillopen.realtime.settlement import Settled, exceptions, settle, settled_lines
+from stillopen.realtime.settlement import ExceptionRow, Settled, exceptions, settle, settled_lines
 from stillopen.realtime.store import CardStore, LockNow
 from stillopen.realtime.terms import Terms
 from stillopen.rpc.context import Context
-from stillopen.rpc.identity import CallerKind, caller_of
+from stillopen.rpc.identity import Caller, CallerKind, caller_of
 from stillopen.rpc.paging import bytes_token, number_token, page_limit
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers
@@ -20,12 +24,24 @@ from stillopen.rpc.wire import lane_from, money_from, money_to, position_to, tim
 from stillopen.rpc.wire_card import lock_to, operation_from, operation_to
 from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
 
+LOG = logging.getLogger("stillopen.realtime")
 SERVICE = "stillopen.v1.RealtimeService"
+Found = TypeVar("Found")
 CLOCK_SAVE_S = 10.0
 KEYS_MAX = 100
 PAGE_MAX = 1_000
 _REGISTER = CallerKind.REGISTER
 _INSIDE = (CallerKind.HEADQUARTERS, CallerKind.PERSON)
+
+
+RESOLUTIONS = {
+    realtime_pb2.EXCEPTION_RESOLUTION_APPLIED: people.APPLIED,
+    realtime_pb2.EXCEPTION_RESOLUTION_WRITTEN_OFF: people.WRITTEN_OFF,
+}
+_RESOLUTIONS_BACK = {
+    "": realtime_pb2.EXCEPTION_RESOLUTION_UNSPECIFIED,
+    **{word: number for number, word in RESOLUTIONS.items()},
+}
 
 
 class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
@@ -34,20 +50,35 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     def __init__(self, store: CardStore, terms: Terms) -> None:
         self._store = store
         self._terms = terms
+        self._guesses = Guesses()
 
     async def keep_time(self) -> None:
         """Saves the service clock for as long as the process runs."""
         while True:
             await asyncio.sleep(CLOCK_SAVE_S)
-            await self._store.save_clock()
+            try:
+                await self._store.save_clock()
+            except StillopenError as error:  # saved with the next write, or in ten seconds
+                LOG.error("the service clock was not saved: %s", error)  # noqa: TRY400
+
+    async def _guarded(self, caller: Caller, work: Callable[[], Awaitable[Found]]) -> Found:
+        """Counts a caller's unknown numbers, and refuses one that guesses."""
+        now_s = self._store.now_s()
+        self._guesses.check(caller.name, now_s)
+        try:
+            return await work()
+        except Refused as error:
+            if error.reason is Reason.CARD_UNKNOWN:
+                self._guesses.unknown(caller.name, now_s)
+            raise
 
     @answers
     async def GetCardBalance(
         self, request: realtime_pb2.GetCardBalanceRequest, context: Context
     ) -> realtime_pb2.GetCardBalanceResponse:
         """Says what is on a card."""
-        caller_of(context)
-        found = await self._store.card(request.number)
+        caller = caller_of(context)
+        found = await self._guarded(caller, lambda: self._store.card(request.number))
         return realtime_pb2.GetCardBalanceResponse(
             card_id=found.card.card_id,
             last_four=found.card.last_four,
@@ -75,11 +106,15 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             transaction_id=check_transaction_id(request.transaction_id),
             line_id=check_id(request.line_id, "line_id"),
             amount=amount,
+            amount_only=request.amount_only,
         )
         parameters = await self._terms.gift_card()
         known = await self._terms.lane_known(caller.name)
-        locked = await to_its_end(
-            self._store.lock(wanted, request.number, parameters, lane_known=known)
+        locked = await self._guarded(
+            caller,
+            lambda: to_its_end(
+                self._store.lock(wanted, request.number, parameters, lane_known=known)
+            ),
         )
         return realtime_pb2.LockCardResponse(lock=_lock_message(locked))
 
@@ -103,9 +138,13 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.UnlockCardRequest, context: Context
     ) -> realtime_pb2.UnlockCardResponse:
         """Ends a lock, known or not."""
-        caller = caller_of(context, _REGISTER)
+        caller = caller_of(context, _REGISTER, *_INSIDE)
         key = check_lock_key(request.lock_key)
-        ended = await to_its_end(self._store.unlock(key, caller.name))
+        if caller.kind is _REGISTER:
+            ended = await to_its_end(self._store.unlock(key, caller.name))
+        else:
+            person = people.Person(caller.name, request.reason)
+            ended = await to_its_end(people.end_lock(self._store, key, person, force=request.force))
         return realtime_pb2.UnlockCardResponse(lock=_lock_message(ended))
 
     @answers
@@ -147,12 +186,48 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         return realtime_pb2.ImportCardsResponse(report=report)
 
     @answers
+    async def BlockCard(
+        self, request: realtime_pb2.BlockCardRequest, context: Context
+    ) -> realtime_pb2.BlockCardResponse:
+        """Blocks a card, or lifts that."""
+        caller = caller_of(context, *_INSIDE)
+        card = await to_its_end(
+            people.block(
+                self._store,
+                people.look_up_of(self._store, request.number),
+                request.card_id,
+                people.Person(caller.name, request.reason),
+                blocked=request.blocked,
+            )
+        )
+        return realtime_pb2.BlockCardResponse(card_id=card.card_id, blocked=card.blocked)
+
+    @answers
+    async def ResolveException(
+        self, request: realtime_pb2.ResolveExceptionRequest, context: Context
+    ) -> realtime_pb2.ResolveExceptionResponse:
+        """Resolves an exception, once."""
+        caller = caller_of(context, *_INSIDE)
+        if request.resolution not in RESOLUTIONS:
+            raise invalid("resolution", "apply it or write it off")
+        resolved = await to_its_end(
+            people.resolve(
+                self._store,
+                request.exception_id,
+                RESOLUTIONS[request.resolution],
+                people.Person(caller.name, request.note),
+            )
+        )
+        return realtime_pb2.ResolveExceptionResponse(exception=_exception(resolved))
+
+    @answers
     async def ListCardEntries(
         self, request: realtime_pb2.ListCardEntriesRequest, context: Context
     ) -> realtime_pb2.ListCardEntriesResponse:
         """Lists a card's ledger."""
         caller_of(context, *_INSIDE)
         card, entries = await self._store.ledger(request.number, request.card_id)
+        done = await people.actions(self._store, card.card_id)
         return realtime_pb2.ListCardEntriesResponse(
             card_id=card.card_id,
             balance=money_to(card.balance),
@@ -165,6 +240,16 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
                     time=time_to(entry.wall_s),
                 )
                 for entry in entries
+            ],
+            blocked=card.blocked,
+            actions=[
+                realtime_pb2.CardAction(
+                    action=each.action,
+                    person=each.person.name,
+                    reason=each.person.reason,
+                    time=time_to(each.wall_s),
+                )
+                for each in done
             ],
         )
 
@@ -195,21 +280,25 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         """Lists card operations that could not be paid."""
         caller_of(context, *_INSIDE)
         limit = page_limit(request.page_size, PAGE_MAX, PAGE_MAX)
-        found = await exceptions(self._store, number_token(request.page_token), limit)
+        found = await exceptions(
+            self._store, number_token(request.page_token), limit, resolved=request.resolved
+        )
         return realtime_pb2.ListExceptionsResponse(
-            exceptions=[
-                realtime_pb2.CardException(
-                    exception_id=each.exception_id,
-                    operation=operation_to(each.operation),
-                    transaction_id=each.operation.transaction_id,
-                    position=position_to(each.lane, each.sequence),
-                    shortfall=money_to(each.shortfall),
-                    reason=each.reason,
-                )
-                for each in found
-            ],
+            exceptions=[_exception(each) for each in found],
             next_page_token=str(found[-1].exception_id) if len(found) == limit else "",
         )
+
+
+def _exception(row: ExceptionRow) -> realtime_pb2.CardException:
+    return realtime_pb2.CardException(
+        exception_id=row.exception_id,
+        operation=operation_to(row.operation),
+        transaction_id=row.operation.transaction_id,
+        position=position_to(row.lane, row.sequence),
+        shortfall=money_to(row.shortfall),
+        reason=row.reason,
+        resolution=_RESOLUTIONS_BACK[row.resolution],
+    )
 
 
 def _lock_message(now: LockNow) -> realtime_pb2.CardLock:

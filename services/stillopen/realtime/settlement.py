@@ -7,7 +7,7 @@ from stillopen.core.journal import Lane
 from stillopen.core.money import Money
 from stillopen.realtime.store import CardStore
 from stillopen.realtime.tables import card_by_id, locks_of, put_lock, save_clock
-from stillopen.storage.engine import Session
+from stillopen.storage.engine import Row, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ class ExceptionRow:
     reason: str
     lane: Lane
     sequence: int
+    resolution: str = ""
+    """APPLIED or WRITTEN_OFF; empty while it is open."""
+
+
+_EXCEPTION = (
+    "exception_id, transaction_id, line_id, lock_key, card_id, currency, amount_minor,"
+    " shortfall_minor, reason, register_id, epoch, sequence, resolution"
+)
 
 
 async def settle(
@@ -73,7 +81,7 @@ def _settle_one(
         put_lock(session, lock)
     applied = isinstance(decided, Applied)
     if isinstance(decided, Applied):
-        _debit(session, operation, wall_s)
+        debit(session, operation, wall_s)
     else:
         _raise(session, lane, sequence, operation, decided.shortfall, decided.reason)
     session.run(
@@ -86,7 +94,10 @@ def _settle_one(
     return Settled(operation.line_id, applied=applied)
 
 
-def _debit(session: Session, operation: Operation, wall_s: float) -> None:
+def debit(
+    session: Session, operation: Operation, wall_s: float, kind: str = "REDEEM", source: str = ""
+) -> None:
+    """Takes the operation's money from its card: a ledger entry, once for each source."""
     session.run(
         "UPDATE card SET balance_minor = balance_minor - ? WHERE card_id = ?",
         operation.amount.minor,
@@ -94,10 +105,11 @@ def _debit(session: Session, operation: Operation, wall_s: float) -> None:
     )
     session.run(
         "INSERT INTO ledger (card_id, amount_minor, kind, source, transaction_id, wall_s)"
-        " VALUES (?,?,'REDEEM',?,?,?)",
+        " VALUES (?,?,?,?,?,?)",
         operation.card_id,
         -operation.amount.minor,
-        f"sale:{operation.transaction_id}:{operation.line_id}",
+        kind,
+        source or f"sale:{operation.transaction_id}:{operation.line_id}",
         operation.transaction_id,
         wall_s,
     )
@@ -143,27 +155,40 @@ async def settled_lines(store: CardStore, transaction_id: str) -> list[Settled]:
     return await store.engine.read(read)
 
 
-async def exceptions(store: CardStore, after: int, limit: int) -> list[ExceptionRow]:
-    """Exceptions in the order they were raised."""
+async def exceptions(
+    store: CardStore, after: int, limit: int, *, resolved: bool
+) -> list[ExceptionRow]:
+    """Exceptions in the order they were raised; resolved ones only where asked for."""
 
     def read(session: Session) -> list[ExceptionRow]:
         rows = session.all(
-            "SELECT exception_id, transaction_id, line_id, lock_key, card_id, currency,"
-            " amount_minor, shortfall_minor, reason, register_id, epoch, sequence"
-            " FROM card_exception WHERE exception_id > ? ORDER BY exception_id LIMIT ?",
+            f"SELECT {_EXCEPTION} FROM card_exception WHERE exception_id > ?"  # noqa: S608
+            " AND (resolution = '' OR ?) ORDER BY exception_id LIMIT ?",
             after,
+            int(resolved),
             limit,
         )
-        return [
-            ExceptionRow(
-                r[0],
-                Operation(r[1], r[2], r[3], r[4], Money(r[5], r[6])),
-                Money(r[5], r[7]),
-                r[8],
-                Lane(r[9], int(r[10], 16)),
-                r[11],
-            )
-            for r in rows
-        ]
+        return [_exception(row) for row in rows]
 
     return await store.engine.read(read)
+
+
+def find_exception(session: Session, exception_id: int) -> ExceptionRow | None:
+    """The exception of that id."""
+    row = session.one(
+        f"SELECT {_EXCEPTION} FROM card_exception WHERE exception_id = ?",  # noqa: S608
+        exception_id,
+    )
+    return _exception(row) if row else None
+
+
+def _exception(row: Row) -> ExceptionRow:
+    return ExceptionRow(
+        row[0],
+        Operation(row[1], row[2], row[3], row[4], Money(row[5], row[6])),
+        Money(row[5], row[7]),
+        row[8],
+        Lane(row[9], int(row[10], 16)),
+        row[11],
+        row[12],
+    )

@@ -4,6 +4,7 @@ The rules are in `core/card.py`; here they are given what they need and their wo
 """
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 
 from stillopen.core.card import (
@@ -66,12 +67,16 @@ class LedgerEntry:
     wall_s: float
 
 
+CREATED_AT_ONCE = 500
+"""Cards in one transaction of an import; locks wait no longer than that takes."""
+
+
 class CardStore:
     """Cards, locks and ledger. Open with `open_cards`."""
 
     def __init__(self, engine: Engine, key: bytes, clock: Clock, served_s: float) -> None:
         self.engine = engine
-        self._key = key
+        self.key = key
         self._clock = clock
         self._served_s = served_s
         self._started_s = asyncio.get_running_loop().time()
@@ -91,7 +96,7 @@ class CardStore:
 
     async def card(self, number: str) -> CardNow:
         """What is on the card and who holds it; Refused CARD_UNKNOWN."""
-        look_up, now_s = look_up_value(self._key, number), self.now_s()
+        look_up, now_s = look_up_value(self.key, number), self.now_s()
 
         def read(session: Session) -> CardNow:
             card = find_card(session, look_up)
@@ -113,7 +118,7 @@ class CardStore:
         lane_known: bool,
     ) -> LockNow:
         """Grants or answers with the lock as it is; a refused key is stored as ended."""
-        look_up, now_s = look_up_value(self._key, number), self.now_s()
+        look_up, now_s = look_up_value(self.key, number), self.now_s()
 
         def decide(session: Session) -> LockNow | Refused:
             card = find_card(session, look_up)
@@ -189,17 +194,28 @@ class CardStore:
     async def create(self, import_id: str, rows: list[tuple[int, str, Money]]) -> list[int]:
         """Creates cards with an opening balance; returns the rows whose card was there already.
 
-        A card is never changed: the same row of the same import again is no refusal (rule 26).
+        A card is never changed: the same row of the same import again is no refusal (rule 26), so
+        that an import that was interrupted is finished by repeating it.
         """
+        taken: list[int] = []
+        for start in range(0, len(rows), CREATED_AT_ONCE):
+            taken += await self._create(import_id, rows[start : start + CREATED_AT_ONCE])
+            await asyncio.sleep(0)  # card calls go between
+        return taken
+
+    async def _create(self, import_id: str, rows: list[tuple[int, str, Money]]) -> list[int]:
         wall_s = self.wall_s()
-        cards = [(row, look_up_value(self._key, n), last_four(n), m) for row, n, m in rows]
+        cards = [(row, look_up_value(self.key, n), last_four(n), m) for row, n, m in rows]
 
         def put(session: Session) -> list[int]:
             taken: list[int] = []
             for row, look_up, last, money in cards:
                 name, source = card_id(look_up), f"import:{import_id}:{row}"
-                if session.run(
-                    "INSERT INTO card VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
+                other = session.one("SELECT card_id FROM ledger WHERE source = ?", source)
+                if other and other[0] != name:
+                    taken.append(row)  # the import was sent before with another card here
+                elif session.run(
+                    "INSERT INTO card VALUES (?,?,?,?,?,0) ON CONFLICT DO NOTHING",
                     name,
                     look_up,
                     last,
@@ -224,7 +240,7 @@ class CardStore:
 
     async def ledger(self, number: str, card: str) -> tuple[Card, list[LedgerEntry]]:
         """A card by number or id, and its ledger, oldest first."""
-        look_up = look_up_value(self._key, number) if number else b""
+        look_up = look_up_value(self.key, number) if number else b""
 
         def read(session: Session) -> tuple[Card, list[LedgerEntry]]:
             found = find_card(session, look_up) if look_up else card_by_id(session, card)
@@ -252,6 +268,21 @@ class CardStore:
 
 
 async def open_cards(engine: Engine, key: bytes, clock: Clock) -> CardStore:
-    """The store on an open database, its service clock resumed from the saved value."""
-    row = await engine.read(lambda session: session.one("SELECT served_s FROM service_clock"))
-    return CardStore(engine, key, clock, row[0] if row else 0.0)
+    """The store on an open database, its service clock resumed from the saved value.
+
+    Misuse DATABASE_DAMAGED when the cards were made with another key.
+    """
+    check = hashlib.sha256(b"stillopen.key.v1\0" + key).digest()
+
+    def begin(session: Session) -> float:
+        session.run("INSERT INTO key_check VALUES (1, ?) ON CONFLICT DO NOTHING", check)
+        [(known,)] = session.all("SELECT digest FROM key_check")
+        if known != check:
+            raise Misuse(
+                Reason.DATABASE_DAMAGED,
+                "the key is not the one that these cards were made with; restore it from a backup",
+            )
+        [(served_s,)] = session.all("SELECT served_s FROM service_clock")
+        return float(served_s)
+
+    return CardStore(engine, key, clock, await engine.write(begin))

@@ -69,12 +69,29 @@ SCHEMA = Schema(
                  sequence INTEGER NOT NULL,
                  UNIQUE (transaction_id, line_id, digest)) STRICT""",
         ),
+        (
+            "ALTER TABLE card ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE card_lock ADD COLUMN amount_only INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE card_exception ADD COLUMN resolution TEXT NOT NULL DEFAULT ''",
+            """CREATE TABLE card_action (
+                 action_id INTEGER PRIMARY KEY,
+                 card_id TEXT NOT NULL,
+                 action TEXT NOT NULL,
+                 person TEXT NOT NULL,
+                 reason TEXT NOT NULL,
+                 wall_s REAL NOT NULL) STRICT""",
+            """CREATE TABLE key_check (
+                 id INTEGER PRIMARY KEY CHECK (id = 1),
+                 digest BLOB NOT NULL) STRICT""",
+            "CREATE INDEX card_action_by_card ON card_action (card_id)",
+        ),
     ),
 )
 
+_CARD = "card_id, last_four, currency, balance_minor, blocked"
 _LOCK_COLUMNS = (
     "lock_key, holder, state, end_reason, card_id, transaction_id, line_id, currency, amount_minor,"
-    " terms_s, lease_s, grace_s, granted_s, until_s"
+    " terms_s, lease_s, grace_s, granted_s, until_s, amount_only"
 )
 LOCK_BY_KEY = f"SELECT {_LOCK_COLUMNS} FROM card_lock WHERE lock_key = ?"  # noqa: S608 - constants
 LOCKS_OF_CARD = (
@@ -87,7 +104,7 @@ OPEN_LOCKS = (
     " WHERE state = 'OPEN' AND lock_key > ? ORDER BY lock_key LIMIT ?"
 )
 _PUT_LOCK = (
-    f"INSERT INTO card_lock ({_LOCK_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+    f"INSERT INTO card_lock ({_LOCK_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
     " ON CONFLICT (lock_key) DO UPDATE SET state = excluded.state,"
     " end_reason = excluded.end_reason, until_s = excluded.until_s"
 )
@@ -109,6 +126,7 @@ def lock_of(row: Row) -> Lock:
         grace_s=row[11],
         granted_s=row[12],
         until_s=row[13],
+        amount_only=bool(row[14]),
     )
 
 
@@ -130,6 +148,7 @@ def put_lock(session: Session, lock: Lock) -> None:
         lock.grace_s,
         lock.granted_s,
         lock.until_s,
+        int(lock.amount_only),
     )
 
 
@@ -146,18 +165,16 @@ def locks_of(session: Session, card_id: str, transaction_id: str) -> list[Lock]:
 
 def find_card(session: Session, look_up: bytes) -> Card | None:
     """The card with that look-up value."""
-    row = session.one(
-        "SELECT card_id, last_four, currency, balance_minor FROM card WHERE look_up = ?", look_up
-    )
-    return Card(row[0], row[1], Money(row[2], row[3])) if row else None
+    return _card(session.one(f"SELECT {_CARD} FROM card WHERE look_up = ?", look_up))  # noqa: S608
 
 
 def card_by_id(session: Session, card_id: str) -> Card | None:
     """The card with that id."""
-    row = session.one(
-        "SELECT card_id, last_four, currency, balance_minor FROM card WHERE card_id = ?", card_id
-    )
-    return Card(row[0], row[1], Money(row[2], row[3])) if row else None
+    return _card(session.one(f"SELECT {_CARD} FROM card WHERE card_id = ?", card_id))  # noqa: S608
+
+
+def _card(row: Row | None) -> Card | None:
+    return Card(row[0], row[1], Money(row[2], row[3]), bool(row[4])) if row else None
 
 
 def save_clock(session: Session, served_s: float) -> None:

@@ -41,6 +41,7 @@ class SyncClient:
         self._replica = replica
         self._rng = rng
         self._session: asyncio.Task[None] | None = None
+        self._half: ClientHalf | None = None
         self.up = False
         """True from the welcome until the stream breaks or falls silent."""
         self.heard_s = float("-inf")
@@ -49,6 +50,11 @@ class SyncClient:
         """Told when `up` changed."""
         self.allowed = True
         self.last_error: StillopenError | None = None
+
+    @property
+    def package_bytes_missing(self) -> int:
+        """What is still to come of a package that is on its way."""
+        return self._half.package_bytes_missing if self._half else 0
 
     def allow(self, allowed: bool) -> None:  # noqa: FBT001 - a switch
         """Lets the stream run, or silences it."""
@@ -70,7 +76,7 @@ class SyncClient:
                 await asyncio.wait([self._session])
             finally:
                 self._session.cancel()
-            welcomed = self.up
+            self._half, welcomed = None, self.up
             self._set_up(up=False)
             self._note_failure(self._session)
             pause_s = BACKOFF_FIRST_S if welcomed else min(pause_s * 2, BACKOFF_MAX_S)
@@ -86,7 +92,7 @@ class SyncClient:
             LOG.error("the stream failed", exc_info=error)
 
     async def _run_session(self) -> None:
-        half = ClientHalf()
+        half = self._half = ClientHalf()
         # The news is read before the heads: what is added between them is not missed.
         known = self._journals.news.version
         half.hello(await self._journals.heads(), await self._replica.cursor())

@@ -86,6 +86,7 @@ class ClientHalf:
         self._lanes: dict[Lane, _Sending] = {}
         self._collecting: _Collecting | None = None
         self._reading = False
+        self._read_after = 0
         self._also_sent: set[bytes] = set()
         self._batches_sent = 0
         self._batches_answered = 0
@@ -96,6 +97,12 @@ class ClientHalf:
         self.closed = False
         """Set by the shell when the stream has ended."""
         self.heartbeat_s = 0.0
+
+    @property
+    def package_bytes_missing(self) -> int:
+        """What is still to come of a package that is on its way."""
+        coming = self._collecting
+        return coming.size - len(coming.data) if coming else 0
 
     def take(self) -> sync_pb2.SyncRequest | None:
         """The next frame to send."""
@@ -157,7 +164,9 @@ class ClientHalf:
         """Sends what was read."""
         self._reading = False
         sending = self._lanes[lane]
-        if entries and entries[0].sequence >= sending.next:
+        if sending.next <= self._read_after:
+            pass  # asked to send again from before what was read: read anew
+        elif entries and entries[0].sequence >= sending.next:
             self._send(entries)
             sending.next = entries[-1].sequence + 1
         elif not entries:
@@ -225,6 +234,7 @@ class ClientHalf:
         for lane, sending in self._lanes.items():
             if sending.next <= sending.head:
                 self._reading = True
+                self._read_after = sending.next - 1
                 return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
         return []
 

@@ -86,7 +86,12 @@ class Inbox:
         self._last = last
 
     async def load(self) -> None:
-        """Reads which registers are known."""
+        """Reads which registers are known, and has what is in quarantine tried again."""
+        await self.engine.write(
+            lambda session: session.run(
+                "UPDATE entry SET state = 'STORED' WHERE state = 'QUARANTINED'"
+            )
+        )
         rows = await self.engine.read(
             lambda session: session.all("SELECT DISTINCT register_id FROM lane")
         )
@@ -168,13 +173,14 @@ class Inbox:
         await self.engine.write(put)
         self.news.tell()
 
-    async def to_apply(self, limit: int) -> list[Arrived]:
-        """Entries that are stored and not applied, oldest first."""
+    async def to_apply(self, after: int, limit: int) -> list[Arrived]:
+        """Entries that are stored and not applied, by arrival, from the one behind `after`."""
 
         def read(session: Session) -> list[Arrived]:
             rows = session.all(
                 f"SELECT arrival, {_ENTRY} FROM entry WHERE state = 'STORED'"  # noqa: S608
-                " ORDER BY arrival LIMIT ?",
+                " AND arrival > ? ORDER BY arrival LIMIT ?",
+                after,
                 limit,
             )
             return [Arrived(row[0], entry_of(row[1:])) for row in rows]
@@ -259,7 +265,10 @@ def _insert(session: Session, entries: list[Entry], state: str) -> None:
     ]
     inserted = session.run_many(
         f"INSERT INTO entry ({_ENTRY}, state) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constants
-        " ON CONFLICT (register_id, epoch, sequence) DO NOTHING",
+        " ON CONFLICT (register_id, epoch, sequence) DO UPDATE SET"
+        " parent_digest = excluded.parent_digest, digest = excluded.digest,"
+        " payload = excluded.payload, state = excluded.state"
+        " WHERE entry.state = 'DAMAGED' AND excluded.state = 'STORED'",
         rows,
     )
     if inserted < len(rows):

@@ -1,13 +1,14 @@
 """What received entries tell: sales for people to see, applied once, whatever the order.
 
 `work_off` is the second half of "receive, then apply": it takes what is stored and not applied, and
-says of each entry that it was APPLIED or is QUARANTINED. An entry never waits for another.
+says of each entry that it was APPLIED or is QUARANTINED; what may pass is tried again. An entry
+never waits for another.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
 from stillopen.core.journal import Lane
@@ -32,8 +33,25 @@ STEP: tuple[str, ...] = (
          total_minor INTEGER NOT NULL) STRICT""",
 )
 
-Effect = Callable[[Lane, int, Record], Awaitable[None]]
-"""What else an entry does: lane, sequence, what it tells. Unreachable: try again later."""
+_FOR_EVER = {
+    Reason.INVALID_ARGUMENT,
+    Reason.NOT_ALLOWED,
+    Reason.KEY_REUSED,
+    Reason.MESSAGE_TOO_LARGE,
+}
+"""What is wrong with the entry itself; anything else may pass and is tried again."""
+
+
+class Effect(Protocol):
+    """What entries do besides being known."""
+
+    def concerns(self, record: Record) -> bool:
+        """Whether an entry with this record does anything else."""
+        ...
+
+    async def __call__(self, lane: Lane, sequence: int, record: Record) -> None:
+        """Does it, once however often it is asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +70,53 @@ class ReceivedSales:
         self.inbox = inbox
 
     async def work_off(self, effect: Effect | None = None) -> None:
-        """Applies what arrives, for as long as the process runs."""
+        """Applies what arrives, for as long as the process runs; what cannot be done now, later."""
         pause_s = RETRY_FIRST_S
         while True:
             version = self.inbox.news.version
-            while arrived := await self.inbox.to_apply(BATCH):
-                if await self._apply(arrived, effect):
-                    pause_s = RETRY_FIRST_S
-                else:
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(pause_s * 2, RETRY_MAX_S)
-            await self.inbox.news.after(version)
+            try:
+                done = await self._round(effect)
+            except (StillopenError, OSError) as error:
+                LOG.error("received entries wait: %s", error)  # noqa: TRY400 - said in the message
+                done = False
+            if done:
+                pause_s = RETRY_FIRST_S
+                await self.inbox.news.after(version)
+            else:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_MAX_S)
 
-    async def _apply(self, arrived: list[Arrived], effect: Effect | None) -> bool:
-        """Applies a batch; False when something has to wait for a place that does not answer."""
+    async def _round(self, effect: Effect | None) -> bool:
+        """Looks at everything that is not applied, once; False when something has to wait.
+
+        When the first thing has to wait, the rest of the round does without `effect`, so that sales
+        without one are not held up by a place that does not answer.
+        """
+        after, done = 0, True
+        while arrived := await self.inbox.to_apply(after, BATCH):
+            after = arrived[-1].arrival
+            done = await self._apply(arrived, effect, ask=done) and done
+        return done
+
+    async def _apply(self, arrived: list[Arrived], effect: Effect | None, *, ask: bool) -> bool:
         told = [(each, _told(each)) for each in arrived]
         waiting: set[int] = set()
+        failed: set[int] = set()
         if effect is not None:
-            outcomes = await asyncio.gather(
-                *(_try(effect, each, record) for each, record in told if record)
-            )
-            with_effect = [each for each, record in told if record]
-            for each, outcome in zip(with_effect, outcomes, strict=True):
-                if isinstance(outcome, Unreachable):
-                    waiting.add(each.arrival)
-                elif outcome is not None:
-                    told = [(e, None if e is each else r) for e, r in told]
+            concerned = [(e, r) for e, r in told if r is not None and effect.concerns(r)]
+            if ask:
+                outcomes = await asyncio.gather(*(_try(effect, e, r) for e, r in concerned))
+                for (each, _), outcome in zip(concerned, outcomes, strict=True):
+                    if outcome is not None:
+                        (failed if outcome else waiting).add(each.arrival)
+            else:
+                waiting = {each.arrival for each, _ in concerned}
 
         def put(session: Session) -> None:
-            done = [(each, record) for each, record in told if each.arrival not in waiting]
-            bad = [each.arrival for each, record in done if not _put(session, each, record)]
-            mark(session, [e.arrival for e, _ in done if e.arrival not in set(bad)], "APPLIED")
-            mark(session, bad, "QUARANTINED")
+            now = [(each, record) for each, record in told if each.arrival not in waiting]
+            bad = {e.arrival for e, r in now if not _put(session, e, r)} | failed
+            mark(session, [e.arrival for e, _ in now if e.arrival not in bad], "APPLIED")
+            mark(session, sorted(bad), "QUARANTINED")
 
         await self.inbox.engine.write(put)
         return not waiting
@@ -132,21 +165,24 @@ def _told(arrived: Arrived) -> Record | None:
         return None
 
 
-async def _try(effect: Effect, arrived: Arrived, record: Record) -> Exception | None:
+async def _try(effect: Effect, arrived: Arrived, record: Record) -> bool | None:
+    """Nothing when it is done; True when it never will be, False when it may be later."""
+    entry = arrived.entry
     try:
-        await effect(arrived.entry.lane, arrived.entry.sequence, record)
-    except Unreachable as error:
-        return error
+        await effect(entry.lane, entry.sequence, record)
+    except Unreachable:
+        return False
     except Exception as error:  # noqa: BLE001 - one bad entry must not stop the others
-        entry = arrived.entry
-        LOG.error(  # noqa: TRY400 - the cause is in the message, the entry in quarantine
-            "entry %s/%s/%d cannot be applied: %s",
+        never = isinstance(error, StillopenError) and error.reason in _FOR_EVER
+        LOG.error(  # noqa: TRY400 - the cause is in the message, the entry stays
+            "entry %s/%s/%d %s: %s",
             entry.lane.register_id,
             epoch_text(entry.lane.epoch),
             entry.sequence,
+            "cannot be applied" if never else "waits",
             error,
         )
-        return error
+        return never
     return None
 
 
@@ -154,7 +190,7 @@ def _put(session: Session, arrived: Arrived, record: Record | None) -> bool:
     """Whether the entry could be applied."""
     if not isinstance(record, Sale):
         return record is not None
-    inserted = session.run(
+    session.run(
         "INSERT INTO received_sale VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
         arrived.arrival,
         record.transaction_id,
@@ -162,5 +198,8 @@ def _put(session: Session, arrived: Arrived, record: Record | None) -> bool:
         record.currency,
         record.total.minor,
     )
+    known = session.one(
+        "SELECT arrival FROM received_sale WHERE transaction_id = ?", record.transaction_id
+    )
     # The same transaction under another key is no sale of its own: a cloned register.
-    return bool(inserted)
+    return known == (arrived.arrival,)

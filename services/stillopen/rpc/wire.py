@@ -1,5 +1,6 @@
 """Messages to values and back: money, master data, journal entries."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -86,6 +87,7 @@ def parameters_to(parameters: Parameters) -> types_pb2.Parameters:
             lease=duration_to(card.lease_s),
             grace=duration_to(card.grace_s),
             settle_margin=duration_to(card.settle_margin_s),
+            hold_amount_only=card.hold_amount_only,
         ),
     )
 
@@ -102,6 +104,7 @@ def parameters_from(message: types_pb2.Parameters) -> Parameters:
             lease_s=duration_from(card.lease),
             grace_s=duration_from(card.grace),
             settle_margin_s=duration_from(card.settle_margin),
+            hold_amount_only=card.hold_amount_only,
         ),
     )
 
@@ -114,18 +117,49 @@ def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
         reconnect_interval_s=profile.reconnect_interval_s,
         retry_count_to_offline=profile.retry_count_to_offline,
         heartbeat_interval_s=profile.heartbeat_interval_s,
+        prompt_on_seamless_offline=profile.prompt_on_seamless_offline,
+        allow_manual_offline_before_sign_in=profile.allow_manual_offline_before_sign_in,
+        enable_advanced_offline_switching=profile.enable_advanced_offline_switching,
+        system_health_check_interval_s=profile.system_health_check_interval_s,
+        minimum_dwell_s=profile.minimum_dwell_s,
+        offline_switch_api_performance_threshold_s=(
+            profile.offline_switch_api_performance_threshold_s
+        ),
+        reconnect_from_performance_induced_offline_interval_s=(
+            profile.reconnect_from_performance_induced_offline_interval_s
+        ),
+        failure_count=profile.failure_count,
+        failure_window_s=profile.failure_window_s,
     )
 
 
 def profile_from(message: types_pb2.OfflineProfile) -> OfflineProfile:
-    """An offline profile from a message."""
-    return OfflineProfile(
+    """An offline profile from a message; what an older sender does not say is as in `core`."""
+    said = OfflineProfile(
         name=message.name,
         timeout_s=message.timeout_s,
         reconnect_interval_s=message.reconnect_interval_s,
         retry_count_to_offline=message.retry_count_to_offline,
         heartbeat_interval_s=message.heartbeat_interval_s,
+        prompt_on_seamless_offline=message.prompt_on_seamless_offline,
+        allow_manual_offline_before_sign_in=message.allow_manual_offline_before_sign_in,
+        enable_advanced_offline_switching=message.enable_advanced_offline_switching,
+        offline_switch_api_performance_threshold_s=(
+            message.offline_switch_api_performance_threshold_s
+        ),
     )
+    if message.HasField("system_health_check_interval_s"):
+        said = replace(said, system_health_check_interval_s=message.system_health_check_interval_s)
+    if message.HasField("minimum_dwell_s"):
+        said = replace(said, minimum_dwell_s=message.minimum_dwell_s)
+    if message.HasField("reconnect_from_performance_induced_offline_interval_s"):
+        interval_s = message.reconnect_from_performance_induced_offline_interval_s
+        said = replace(said, reconnect_from_performance_induced_offline_interval_s=interval_s)
+    if message.HasField("failure_count"):
+        said = replace(said, failure_count=message.failure_count)
+    if message.HasField("failure_window_s"):
+        said = replace(said, failure_window_s=message.failure_window_s)
+    return said
 
 
 def entry_to(entry: Entry) -> types_pb2.Entry:

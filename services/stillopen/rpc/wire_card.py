@@ -27,6 +27,7 @@ def lock_to(
         balance=money_to(balance) if balance else None,
         blocks_for=duration_to(lock.blocks_for_s(now_s)),
         conclude_within=duration_to(lock.terms_s),
+        amount_only=lock.amount_only,
     )
 
 

@@ -51,14 +51,17 @@ class SqliteEngine:
         self._reader = reader
         self._hold = hold
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue(WAITING_MAX)
+        self._closing = False
         self._committing = asyncio.create_task(self._commit_groups(), name="storage writer")
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` with whatever else waits, in one commit; returns when it is durable."""
-        if self._committing.done():
+        if self._closing:
             raise Misuse(Reason.INTERNAL, "the database is closed")
         waiting = _Waiting(work, asyncio.get_running_loop().create_future())
         await self._queue.put(waiting)
+        if self._committing.done() and not waiting.done.done():
+            raise Misuse(Reason.INTERNAL, "the database is closed")
         result: T = await waiting.done
         return result
 
@@ -69,10 +72,14 @@ class SqliteEngine:
 
     async def close(self) -> None:
         """Commits what waits, closes both connections and lets the file go."""
-        if self._committing.done():
+        if self._closing:
             return
+        self._closing = True
         await self._queue.put(None)
         await self._committing
+        while not self._queue.empty():  # writes that waited for room while it was closed
+            if left := self._queue.get_nowait():
+                left.done.set_exception(Misuse(Reason.INTERNAL, "the database is closed"))
         await self._reader.close()
         await self._writer.close()
         self._hold.release()

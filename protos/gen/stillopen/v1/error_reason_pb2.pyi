@@ -88,6 +88,16 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The server is stopping or the stream was replaced by a newer one. ABORTED."""
     ERROR_REASON_OTHER: _ErrorReason.ValueType  # 31
     """A reason of newer software; the message tells. FAILED_PRECONDITION."""
+    ERROR_REASON_CARD_BLOCKED: _ErrorReason.ValueType  # 32
+    """A person blocked the card. FAILED_PRECONDITION."""
+    ERROR_REASON_LOCK_BLOCKS: _ErrorReason.ValueType  # 33
+    """The lock still blocks and ending it needs force; the message says what is at stake.
+    FAILED_PRECONDITION.
+    """
+    ERROR_REASON_RESOLVED: _ErrorReason.ValueType  # 34
+    """The exception was resolved before. FAILED_PRECONDITION."""
+    ERROR_REASON_TOO_MANY_UNKNOWN: _ErrorReason.ValueType  # 35
+    """The caller asked for too many numbers that do not exist; wait a minute. RESOURCE_EXHAUSTED."""
     ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 60
     """A field is not what the contract says. INVALID_ARGUMENT."""
     ERROR_REASON_KEY_REUSED: _ErrorReason.ValueType  # 61
@@ -192,6 +202,16 @@ ERROR_REASON_STREAM_REPLACED: ErrorReason.ValueType  # 30
 """The server is stopping or the stream was replaced by a newer one. ABORTED."""
 ERROR_REASON_OTHER: ErrorReason.ValueType  # 31
 """A reason of newer software; the message tells. FAILED_PRECONDITION."""
+ERROR_REASON_CARD_BLOCKED: ErrorReason.ValueType  # 32
+"""A person blocked the card. FAILED_PRECONDITION."""
+ERROR_REASON_LOCK_BLOCKS: ErrorReason.ValueType  # 33
+"""The lock still blocks and ending it needs force; the message says what is at stake.
+FAILED_PRECONDITION.
+"""
+ERROR_REASON_RESOLVED: ErrorReason.ValueType  # 34
+"""The exception was resolved before. FAILED_PRECONDITION."""
+ERROR_REASON_TOO_MANY_UNKNOWN: ErrorReason.ValueType  # 35
+"""The caller asked for too many numbers that do not exist; wait a minute. RESOURCE_EXHAUSTED."""
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 60
 """A field is not what the contract says. INVALID_ARGUMENT."""
 ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 61

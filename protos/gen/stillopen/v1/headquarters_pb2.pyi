@@ -285,6 +285,43 @@ class UpdateOfflineProfileResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class GetOfflineProfileRequest(message.Message):
+    """Request of GetOfflineProfile."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetOfflineProfileResponse(message.Message):
+    """Response of GetOfflineProfile."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OFFLINE_PROFILE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def offline_profile(self) -> types_pb2.OfflineProfile:
+        """The profile."""
+
+    def __init__(
+        self,
+        *,
+        offline_profile: types_pb2.OfflineProfile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class HeadquartersServiceListTransactionsRequest(message.Message):
     """Request of ListTransactions."""
 

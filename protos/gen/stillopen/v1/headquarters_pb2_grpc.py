@@ -65,6 +65,11 @@ class HeadquartersServiceStub:
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileResponse.FromString,
                 _registered_method=True)
+        self.GetOfflineProfile = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/GetOfflineProfile',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileResponse.FromString,
+                _registered_method=True)
         self.ListTransactions = channel.unary_unary(
                 '/stillopen.v1.HeadquartersService/ListTransactions',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceListTransactionsRequest.SerializeToString,
@@ -124,6 +129,13 @@ class HeadquartersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOfflineProfile(self, request, context):
+        """Returns the profile in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTransactions(self, request, context):
         """Lists the sales that came home, in the order they were applied.
         """
@@ -170,6 +182,11 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
                     servicer.UpdateOfflineProfile,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileResponse.SerializeToString,
+            ),
+            'GetOfflineProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOfflineProfile,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileResponse.SerializeToString,
             ),
             'ListTransactions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransactions,
@@ -345,6 +362,33 @@ class HeadquartersService:
             '/stillopen.v1.HeadquartersService/UpdateOfflineProfile',
             stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileRequest.SerializeToString,
             stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOfflineProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/GetOfflineProfile',
+            stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

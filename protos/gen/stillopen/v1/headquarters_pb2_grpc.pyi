@@ -30,6 +30,8 @@ class HeadquartersServiceStub:
     """Returns the parameters in force."""
     UpdateOfflineProfile: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateOfflineProfileRequest, headquarters_pb2.UpdateOfflineProfileResponse]
     """Changes when registers go offline and come back."""
+    GetOfflineProfile: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetOfflineProfileRequest, headquarters_pb2.GetOfflineProfileResponse]
+    """Returns the profile in force."""
     ListTransactions: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceListTransactionsRequest, headquarters_pb2.HeadquartersServiceListTransactionsResponse]
     """Lists the sales that came home, in the order they were applied."""
     GetCompleteness: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetCompletenessRequest, headquarters_pb2.GetCompletenessResponse]
@@ -87,6 +89,14 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[headquarters_pb2.UpdateOfflineProfileRequest, abc.Awaitable[headquarters_pb2.UpdateOfflineProfileResponse]],
     ) -> abc.Awaitable[headquarters_pb2.UpdateOfflineProfileResponse]:
         """Changes when registers go offline and come back."""
+
+    @abc_1.abstractmethod
+    def GetOfflineProfile(
+        self,
+        request: headquarters_pb2.GetOfflineProfileRequest,
+        context: aio.ServicerContext[headquarters_pb2.GetOfflineProfileRequest, abc.Awaitable[headquarters_pb2.GetOfflineProfileResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.GetOfflineProfileResponse]:
+        """Returns the profile in force."""
 
     @abc_1.abstractmethod
     def ListTransactions(

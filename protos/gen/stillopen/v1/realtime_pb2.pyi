@@ -91,6 +91,29 @@ SETTLEMENT_OUTCOME_APPLIED: SettlementOutcome.ValueType  # 1
 SETTLEMENT_OUTCOME_EXCEPTION: SettlementOutcome.ValueType  # 2
 """The money could not be moved; a person decides."""
 
+class _ExceptionResolution:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExceptionResolutionEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ExceptionResolution.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    EXCEPTION_RESOLUTION_UNSPECIFIED: _ExceptionResolution.ValueType  # 0
+    """Nothing yet."""
+    EXCEPTION_RESOLUTION_APPLIED: _ExceptionResolution.ValueType  # 1
+    """The money was taken from what was free."""
+    EXCEPTION_RESOLUTION_WRITTEN_OFF: _ExceptionResolution.ValueType  # 2
+    """The loss was taken."""
+
+class ExceptionResolution(_ExceptionResolution, metaclass=_ExceptionResolutionEnumTypeWrapper):
+    """What a person decided of an exception."""
+
+EXCEPTION_RESOLUTION_UNSPECIFIED: ExceptionResolution.ValueType  # 0
+"""Nothing yet."""
+EXCEPTION_RESOLUTION_APPLIED: ExceptionResolution.ValueType  # 1
+"""The money was taken from what was free."""
+EXCEPTION_RESOLUTION_WRITTEN_OFF: ExceptionResolution.ValueType  # 2
+"""The loss was taken."""
+
 @typing.final
 class GetCardBalanceRequest(message.Message):
     """Request of GetCardBalance."""
@@ -165,16 +188,21 @@ class CardLock(message.Message):
     BALANCE_FIELD_NUMBER: builtins.int
     BLOCKS_FOR_FIELD_NUMBER: builtins.int
     CONCLUDE_WITHIN_FIELD_NUMBER: builtins.int
+    AMOUNT_ONLY_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
     """Its key."""
     state: LockState.ValueType
     """Where it stands."""
     end_reason: builtins.str
-    """Why it ended, for people and programs: UNLOCKED, LAPSED, REFUSED, PERSON; empty while open."""
+    """Why it ended, for people and programs: UNLOCKED, LAPSED, REFUSED, EXCEPTION, PERSON; empty while
+    open.
+    """
     card_id: builtins.str
     """The card; empty for a key that was never granted."""
     last_four: builtins.str
     """The last four digits of its number."""
+    amount_only: builtins.bool
+    """True when it holds only its amount."""
     @builtins.property
     def balance(self) -> types_pb2.Money:
         """What is on the card."""
@@ -200,10 +228,11 @@ class CardLock(message.Message):
         balance: types_pb2.Money | None = ...,
         blocks_for: duration_pb2.Duration | None = ...,
         conclude_within: duration_pb2.Duration | None = ...,
+        amount_only: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "blocks_for", b"blocks_for", "conclude_within", b"conclude_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "blocks_for", b"blocks_for", "card_id", b"card_id", "conclude_within", b"conclude_within", "end_reason", b"end_reason", "last_four", b"last_four", "lock_key", b"lock_key", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount_only", b"amount_only", "balance", b"balance", "blocks_for", b"blocks_for", "card_id", b"card_id", "conclude_within", b"conclude_within", "end_reason", b"end_reason", "last_four", b"last_four", "lock_key", b"lock_key", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,6 +249,7 @@ class LockCardRequest(message.Message):
     TRANSACTION_ID_FIELD_NUMBER: builtins.int
     LINE_ID_FIELD_NUMBER: builtins.int
     AMOUNT_FIELD_NUMBER: builtins.int
+    AMOUNT_ONLY_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
     """16 random bytes, durable at the caller before this is sent. INVALID_ARGUMENT with KEY_REUSED when
     it was used for another request.
@@ -234,9 +264,11 @@ class LockCardRequest(message.Message):
     """The sale."""
     line_id: builtins.str
     """The tender's line in the sale."""
+    amount_only: builtins.bool
+    """True to hold only the amount, so that others can have the rest. Absent holds the whole card."""
     @builtins.property
     def amount(self) -> types_pb2.Money:
-        """What the tender is to pay, above zero and at most the balance. The whole card is locked."""
+        """What the tender is to pay, above zero and at most the balance."""
 
     def __init__(
         self,
@@ -248,10 +280,11 @@ class LockCardRequest(message.Message):
         transaction_id: builtins.str = ...,
         line_id: builtins.str = ...,
         amount: types_pb2.Money | None = ...,
+        amount_only: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "currency_code", b"currency_code", "line_id", b"line_id", "lock_key", b"lock_key", "number", b"number", "purpose", b"purpose", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "amount_only", b"amount_only", "currency_code", b"currency_code", "line_id", b"line_id", "lock_key", b"lock_key", "number", b"number", "purpose", b"purpose", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,16 +365,24 @@ class UnlockCardRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     LOCK_KEY_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    FORCE_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
     """The lock to end."""
+    reason: builtins.str
+    """Why, when a person ends it; required then."""
+    force: builtins.bool
+    """A person's word that it be ended although it blocks."""
     def __init__(
         self,
         *,
         lock_key: builtins.bytes = ...,
+        reason: builtins.str = ...,
+        force: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["lock_key", b"lock_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["force", b"force", "lock_key", b"lock_key", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -641,7 +682,7 @@ class CardEntry(message.Message):
     entry_id: builtins.int
     """Rises with each entry."""
     kind: builtins.str
-    """OPENING or REDEEM."""
+    """OPENING, REDEEM or EXCEPTION."""
     transaction_id: builtins.str
     """The sale; empty for an opening balance."""
     @builtins.property
@@ -676,8 +717,12 @@ class ListCardEntriesResponse(message.Message):
     CARD_ID_FIELD_NUMBER: builtins.int
     BALANCE_FIELD_NUMBER: builtins.int
     ENTRIES_FIELD_NUMBER: builtins.int
+    BLOCKED_FIELD_NUMBER: builtins.int
+    ACTIONS_FIELD_NUMBER: builtins.int
     card_id: builtins.str
     """The card."""
+    blocked: builtins.bool
+    """Whether the card is blocked."""
     @builtins.property
     def balance(self) -> types_pb2.Money:
         """The balance: the sum of the entries."""
@@ -686,16 +731,22 @@ class ListCardEntriesResponse(message.Message):
     def entries(self) -> containers.RepeatedCompositeFieldContainer[CardEntry]:
         """The ledger, oldest first."""
 
+    @builtins.property
+    def actions(self) -> containers.RepeatedCompositeFieldContainer[CardAction]:
+        """What people did, oldest first."""
+
     def __init__(
         self,
         *,
         card_id: builtins.str = ...,
         balance: types_pb2.Money | None = ...,
         entries: abc.Iterable[CardEntry] | None = ...,
+        blocked: builtins.bool = ...,
+        actions: abc.Iterable[CardAction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "card_id", b"card_id", "entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "balance", b"balance", "blocked", b"blocked", "card_id", b"card_id", "entries", b"entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -787,19 +838,23 @@ class ListExceptionsRequest(message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    RESOLVED_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """At most this many; 0 means 1,000, which is also the most."""
     page_token: builtins.str
     """Where the last page ended."""
+    resolved: builtins.bool
+    """True to list resolved ones too."""
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        resolved: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "resolved", b"resolved"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -815,6 +870,7 @@ class CardException(message.Message):
     POSITION_FIELD_NUMBER: builtins.int
     SHORTFALL_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    RESOLUTION_FIELD_NUMBER: builtins.int
     exception_id: builtins.int
     """Identifies it."""
     transaction_id: builtins.str
@@ -823,6 +879,8 @@ class CardException(message.Message):
     """SHORT when the money is not there, KEY_REUSED when another operation came under the same key,
     CARD_UNKNOWN when the card is not known.
     """
+    resolution: ExceptionResolution.ValueType
+    """What a person decided; unspecified while it is open."""
     @builtins.property
     def operation(self) -> CardOperation:
         """The card operation."""
@@ -844,10 +902,151 @@ class CardException(message.Message):
         position: types_pb2.JournalPosition | None = ...,
         shortfall: types_pb2.Money | None = ...,
         reason: builtins.str = ...,
+        resolution: ExceptionResolution.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["operation", b"operation", "position", b"position", "shortfall", b"shortfall"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["exception_id", b"exception_id", "operation", b"operation", "position", b"position", "reason", b"reason", "shortfall", b"shortfall", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["exception_id", b"exception_id", "operation", b"operation", "position", b"position", "reason", b"reason", "resolution", b"resolution", "shortfall", b"shortfall", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BlockCardRequest(message.Message):
+    """Request of BlockCard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: builtins.int
+    CARD_ID_FIELD_NUMBER: builtins.int
+    BLOCKED_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    number: builtins.str
+    """The number on the card, or"""
+    card_id: builtins.str
+    """the card itself."""
+    blocked: builtins.bool
+    """True to block, false to lift it."""
+    reason: builtins.str
+    """Why; required."""
+    def __init__(
+        self,
+        *,
+        number: builtins.str = ...,
+        card_id: builtins.str = ...,
+        blocked: builtins.bool = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blocked", b"blocked", "card_id", b"card_id", "number", b"number", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BlockCardResponse(message.Message):
+    """Response of BlockCard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CARD_ID_FIELD_NUMBER: builtins.int
+    BLOCKED_FIELD_NUMBER: builtins.int
+    card_id: builtins.str
+    """The card."""
+    blocked: builtins.bool
+    """Whether it is blocked now."""
+    def __init__(
+        self,
+        *,
+        card_id: builtins.str = ...,
+        blocked: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blocked", b"blocked", "card_id", b"card_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ResolveExceptionRequest(message.Message):
+    """Request of ResolveException."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    EXCEPTION_ID_FIELD_NUMBER: builtins.int
+    RESOLUTION_FIELD_NUMBER: builtins.int
+    NOTE_FIELD_NUMBER: builtins.int
+    exception_id: builtins.int
+    """The exception."""
+    resolution: ExceptionResolution.ValueType
+    """What is decided."""
+    note: builtins.str
+    """Why; required."""
+    def __init__(
+        self,
+        *,
+        exception_id: builtins.int = ...,
+        resolution: ExceptionResolution.ValueType = ...,
+        note: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["exception_id", b"exception_id", "note", b"note", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ResolveExceptionResponse(message.Message):
+    """Response of ResolveException."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    EXCEPTION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def exception(self) -> CardException:
+        """The exception as it is now."""
+
+    def __init__(
+        self,
+        *,
+        exception: CardException | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["exception", b"exception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["exception", b"exception"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CardAction(message.Message):
+    """What a person did to a card."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: builtins.int
+    PERSON_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    action: builtins.str
+    """UNLOCK, BLOCK, UNBLOCK, APPLY or WRITE_OFF."""
+    person: builtins.str
+    """Who."""
+    reason: builtins.str
+    """Why."""
+    @builtins.property
+    def time(self) -> timestamp_pb2.Timestamp:
+        """When, by headquarters' clock."""
+
+    def __init__(
+        self,
+        *,
+        action: builtins.str = ...,
+        person: builtins.str = ...,
+        reason: builtins.str = ...,
+        time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "person", b"person", "reason", b"reason", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

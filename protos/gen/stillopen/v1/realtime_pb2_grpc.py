@@ -75,6 +75,16 @@ class RealtimeServiceStub:
                 request_serializer=stillopen_dot_v1_dot_realtime__pb2.ImportCardsRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_realtime__pb2.ImportCardsResponse.FromString,
                 _registered_method=True)
+        self.BlockCard = channel.unary_unary(
+                '/stillopen.v1.RealtimeService/BlockCard',
+                request_serializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardResponse.FromString,
+                _registered_method=True)
+        self.ResolveException = channel.unary_unary(
+                '/stillopen.v1.RealtimeService/ResolveException',
+                request_serializer=stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionResponse.FromString,
+                _registered_method=True)
         self.ListCardEntries = channel.unary_unary(
                 '/stillopen.v1.RealtimeService/ListCardEntries',
                 request_serializer=stillopen_dot_v1_dot_realtime__pb2.ListCardEntriesRequest.SerializeToString,
@@ -125,6 +135,8 @@ class RealtimeServiceServicer:
 
     def UnlockCard(self, request, context):
         """Ends a lock; a key not yet known is stored as ended, so that a lock arriving later is refused.
+        A person ends a register's lock with a reason, audited; FAILED_PRECONDITION with LOCK_BLOCKS, and
+        what is at stake, while it blocks and force is absent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,8 +164,23 @@ class RealtimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BlockCard(self, request, context):
+        """Blocks a card, so that it is not locked again, or lifts that. Audited. For headquarters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveException(self, request, context):
+        """Resolves an exception, once: applies it from money that is free, or writes it off. Audited. For
+        headquarters. FAILED_PRECONDITION with RESOLVED when it was resolved before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCardEntries(self, request, context):
-        """Lists the ledger of a card, oldest first. For headquarters.
+        """Lists the ledger of a card, oldest first, and what people did to it. For headquarters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,6 +237,16 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
                     servicer.ImportCards,
                     request_deserializer=stillopen_dot_v1_dot_realtime__pb2.ImportCardsRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_realtime__pb2.ImportCardsResponse.SerializeToString,
+            ),
+            'BlockCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockCard,
+                    request_deserializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardResponse.SerializeToString,
+            ),
+            'ResolveException': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveException,
+                    request_deserializer=stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionResponse.SerializeToString,
             ),
             'ListCardEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCardEntries,
@@ -422,6 +459,60 @@ class RealtimeService:
             '/stillopen.v1.RealtimeService/ImportCards',
             stillopen_dot_v1_dot_realtime__pb2.ImportCardsRequest.SerializeToString,
             stillopen_dot_v1_dot_realtime__pb2.ImportCardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RealtimeService/BlockCard',
+            stillopen_dot_v1_dot_realtime__pb2.BlockCardRequest.SerializeToString,
+            stillopen_dot_v1_dot_realtime__pb2.BlockCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveException(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RealtimeService/ResolveException',
+            stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionRequest.SerializeToString,
+            stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

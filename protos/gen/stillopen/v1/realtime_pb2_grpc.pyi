@@ -31,7 +31,10 @@ class RealtimeServiceStub:
     RenewLocks: aio.UnaryUnaryMultiCallable[realtime_pb2.RenewLocksRequest, realtime_pb2.RenewLocksResponse]
     """Makes locks block again for a lease; with confirm for lease and grace. Moves no money."""
     UnlockCard: aio.UnaryUnaryMultiCallable[realtime_pb2.UnlockCardRequest, realtime_pb2.UnlockCardResponse]
-    """Ends a lock; a key not yet known is stored as ended, so that a lock arriving later is refused."""
+    """Ends a lock; a key not yet known is stored as ended, so that a lock arriving later is refused.
+    A person ends a register's lock with a reason, audited; FAILED_PRECONDITION with LOCK_BLOCKS, and
+    what is at stake, while it blocks and force is absent.
+    """
     SettleTransaction: aio.UnaryUnaryMultiCallable[realtime_pb2.SettleTransactionRequest, realtime_pb2.SettleTransactionResponse]
     """Applies the card operations of a journal entry, each once; called by headquarters' journal
     processor alone. A fact is never refused: what cannot be paid becomes an exception.
@@ -40,8 +43,14 @@ class RealtimeServiceStub:
     """Says what became of a transaction's card operations. For people."""
     ImportCards: aio.StreamUnaryMultiCallable[realtime_pb2.ImportCardsRequest, realtime_pb2.ImportCardsResponse]
     """Creates cards; never changes one. For headquarters."""
+    BlockCard: aio.UnaryUnaryMultiCallable[realtime_pb2.BlockCardRequest, realtime_pb2.BlockCardResponse]
+    """Blocks a card, so that it is not locked again, or lifts that. Audited. For headquarters."""
+    ResolveException: aio.UnaryUnaryMultiCallable[realtime_pb2.ResolveExceptionRequest, realtime_pb2.ResolveExceptionResponse]
+    """Resolves an exception, once: applies it from money that is free, or writes it off. Audited. For
+    headquarters. FAILED_PRECONDITION with RESOLVED when it was resolved before.
+    """
     ListCardEntries: aio.UnaryUnaryMultiCallable[realtime_pb2.ListCardEntriesRequest, realtime_pb2.ListCardEntriesResponse]
-    """Lists the ledger of a card, oldest first. For headquarters."""
+    """Lists the ledger of a card, oldest first, and what people did to it. For headquarters."""
     ListLocks: aio.UnaryUnaryMultiCallable[realtime_pb2.ListLocksRequest, realtime_pb2.ListLocksResponse]
     """Lists locks that are open, newest first. For headquarters."""
     ListExceptions: aio.UnaryUnaryMultiCallable[realtime_pb2.ListExceptionsRequest, realtime_pb2.ListExceptionsResponse]
@@ -88,7 +97,10 @@ class RealtimeServiceServicer(metaclass=abc_1.ABCMeta):
         request: realtime_pb2.UnlockCardRequest,
         context: aio.ServicerContext[realtime_pb2.UnlockCardRequest, abc.Awaitable[realtime_pb2.UnlockCardResponse]],
     ) -> abc.Awaitable[realtime_pb2.UnlockCardResponse]:
-        """Ends a lock; a key not yet known is stored as ended, so that a lock arriving later is refused."""
+        """Ends a lock; a key not yet known is stored as ended, so that a lock arriving later is refused.
+        A person ends a register's lock with a reason, audited; FAILED_PRECONDITION with LOCK_BLOCKS, and
+        what is at stake, while it blocks and force is absent.
+        """
 
     @abc_1.abstractmethod
     def SettleTransaction(
@@ -117,12 +129,30 @@ class RealtimeServiceServicer(metaclass=abc_1.ABCMeta):
         """Creates cards; never changes one. For headquarters."""
 
     @abc_1.abstractmethod
+    def BlockCard(
+        self,
+        request: realtime_pb2.BlockCardRequest,
+        context: aio.ServicerContext[realtime_pb2.BlockCardRequest, abc.Awaitable[realtime_pb2.BlockCardResponse]],
+    ) -> abc.Awaitable[realtime_pb2.BlockCardResponse]:
+        """Blocks a card, so that it is not locked again, or lifts that. Audited. For headquarters."""
+
+    @abc_1.abstractmethod
+    def ResolveException(
+        self,
+        request: realtime_pb2.ResolveExceptionRequest,
+        context: aio.ServicerContext[realtime_pb2.ResolveExceptionRequest, abc.Awaitable[realtime_pb2.ResolveExceptionResponse]],
+    ) -> abc.Awaitable[realtime_pb2.ResolveExceptionResponse]:
+        """Resolves an exception, once: applies it from money that is free, or writes it off. Audited. For
+        headquarters. FAILED_PRECONDITION with RESOLVED when it was resolved before.
+        """
+
+    @abc_1.abstractmethod
     def ListCardEntries(
         self,
         request: realtime_pb2.ListCardEntriesRequest,
         context: aio.ServicerContext[realtime_pb2.ListCardEntriesRequest, abc.Awaitable[realtime_pb2.ListCardEntriesResponse]],
     ) -> abc.Awaitable[realtime_pb2.ListCardEntriesResponse]:
-        """Lists the ledger of a card, oldest first. For headquarters."""
+        """Lists the ledger of a card, oldest first, and what people did to it. For headquarters."""
 
     @abc_1.abstractmethod
     def ListLocks(

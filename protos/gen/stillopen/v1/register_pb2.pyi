@@ -769,6 +769,15 @@ class RegisterStatus(message.Message):
     OPEN_TRANSACTION_ID_FIELD_NUMBER: builtins.int
     OPERATIONS_FIELD_NUMBER: builtins.int
     LANE_ANNOUNCED_FIELD_NUMBER: builtins.int
+    CASHIER_ASKED_FIELD_NUMBER: builtins.int
+    NEXT_RECONNECT_S_FIELD_NUMBER: builtins.int
+    LAST_ACKNOWLEDGEMENT_FIELD_NUMBER: builtins.int
+    LAST_PACKAGE_FIELD_NUMBER: builtins.int
+    WAITING_DOWN_BYTES_FIELD_NUMBER: builtins.int
+    DATA_AGE_S_FIELD_NUMBER: builtins.int
+    CHECK_AGAIN_FIELD_NUMBER: builtins.int
+    ALL_OPERATIONS_FIELD_NUMBER: builtins.int
+    MODE_CHANGES_FIELD_NUMBER: builtins.int
     register_id: builtins.str
     """The register."""
     store_id: builtins.str
@@ -776,7 +785,9 @@ class RegisterStatus(message.Message):
     mode: ConnectionMode.ValueType
     """The mode."""
     mode_reason: builtins.str
-    """Why: a name of ErrorReason without its prefix, or SWITCHED_BY_HAND, STARTED, RECONNECTED."""
+    """Why: a name of ErrorReason without its prefix, or STARTED, SWITCHED_BY_HAND, RECONNECTED (a sale
+    began), HEALTHY (the health check), SLOW (answers were slow).
+    """
     link_up: builtins.bool
     """True when the stream to the channel is up."""
     headquarters_reachable: builtins.bool
@@ -786,7 +797,7 @@ class RegisterStatus(message.Message):
     waiting_headquarters: builtins.int
     """Entries headquarters does not have yet, those included."""
     offline_ready: builtins.bool
-    """True when the register could sell offline now."""
+    """True when the register has all it needs to sell offline."""
     catalogue_sequence: builtins.int
     """The sequence of the master data in offline.db."""
     parameters_version: builtins.int
@@ -797,6 +808,21 @@ class RegisterStatus(message.Message):
     """The open sale; empty for none."""
     lane_announced: builtins.bool
     """True once headquarters is known to hold this run's lane, so that locks get their terms."""
+    cashier_asked: builtins.bool
+    """True while the cashier is asked, the register having gone offline: reconnect (SwitchConnection
+    with connect) or work offline (without). Requests are answered meanwhile; coming back by itself
+    also ends the question.
+    """
+    next_reconnect_s: builtins.float
+    """In how many seconds the register may come back by itself, at the next beginning of a sale or,
+    with advanced switching, the next health check; absent online and in manual offline.
+    """
+    waiting_down_bytes: builtins.int
+    """Bytes still to come of a package that is on its way."""
+    data_age_s: builtins.float
+    """For how many seconds the register has not heard its channel, as of when its data is known to be
+    the channel's; absent without data.
+    """
     @builtins.property
     def mode_since(self) -> timestamp_pb2.Timestamp:
         """Since when, by the register's clock."""
@@ -811,11 +837,35 @@ class RegisterStatus(message.Message):
 
     @builtins.property
     def offline_missing(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What is missing when it could not."""
+        """What is missing when it has not: MASTER_DATA, STAFF, STORE (the channel's configuration) or
+        RECENT_DATA (its data is older than seven days; it sells all the same).
+        """
 
     @builtins.property
     def operations(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Names of the operations that work now."""
+
+    @builtins.property
+    def last_acknowledgement(self) -> timestamp_pb2.Timestamp:
+        """When the channel last took entries, or headquarters was known to have more; absent for never."""
+
+    @builtins.property
+    def last_package(self) -> timestamp_pb2.Timestamp:
+        """When master data last came down; absent for never."""
+
+    @builtins.property
+    def check_again(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What is still to be checked after a return in the middle of a sale: LOCKS. Lines keep the prices
+        they were rung up at.
+        """
+
+    @builtins.property
+    def all_operations(self) -> containers.RepeatedCompositeFieldContainer[Operation]:
+        """Every operation, whether it works now and why not."""
+
+    @builtins.property
+    def mode_changes(self) -> containers.RepeatedCompositeFieldContainer[ModeChange]:
+        """The last changes of mode, the newest first, at most 100; starts of the register are among them."""
 
     def __init__(
         self,
@@ -839,10 +889,90 @@ class RegisterStatus(message.Message):
         open_transaction_id: builtins.str = ...,
         operations: abc.Iterable[builtins.str] | None = ...,
         lane_announced: builtins.bool = ...,
+        cashier_asked: builtins.bool = ...,
+        next_reconnect_s: builtins.float | None = ...,
+        last_acknowledgement: timestamp_pb2.Timestamp | None = ...,
+        last_package: timestamp_pb2.Timestamp | None = ...,
+        waiting_down_bytes: builtins.int = ...,
+        data_age_s: builtins.float | None = ...,
+        check_again: abc.Iterable[builtins.str] | None = ...,
+        all_operations: abc.Iterable[Operation] | None = ...,
+        mode_changes: abc.Iterable[ModeChange] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["mode_since", b"mode_since", "waiting_amount", b"waiting_amount", "waiting_since", b"waiting_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s", "_next_reconnect_s", b"_next_reconnect_s", "data_age_s", b"data_age_s", "last_acknowledgement", b"last_acknowledgement", "last_package", b"last_package", "mode_since", b"mode_since", "next_reconnect_s", b"next_reconnect_s", "waiting_amount", b"waiting_amount", "waiting_since", b"waiting_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["catalogue_sequence", b"catalogue_sequence", "headquarters_reachable", b"headquarters_reachable", "lane_announced", b"lane_announced", "link_up", b"link_up", "mode", b"mode", "mode_reason", b"mode_reason", "mode_since", b"mode_since", "offline_missing", b"offline_missing", "offline_ready", b"offline_ready", "open_transaction_id", b"open_transaction_id", "operations", b"operations", "parameters_version", b"parameters_version", "register_id", b"register_id", "staff_id", b"staff_id", "store_id", b"store_id", "waiting_amount", b"waiting_amount", "waiting_entries", b"waiting_entries", "waiting_headquarters", b"waiting_headquarters", "waiting_since", b"waiting_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s", "_next_reconnect_s", b"_next_reconnect_s", "all_operations", b"all_operations", "cashier_asked", b"cashier_asked", "catalogue_sequence", b"catalogue_sequence", "check_again", b"check_again", "data_age_s", b"data_age_s", "headquarters_reachable", b"headquarters_reachable", "lane_announced", b"lane_announced", "last_acknowledgement", b"last_acknowledgement", "last_package", b"last_package", "link_up", b"link_up", "mode", b"mode", "mode_changes", b"mode_changes", "mode_reason", b"mode_reason", "mode_since", b"mode_since", "next_reconnect_s", b"next_reconnect_s", "offline_missing", b"offline_missing", "offline_ready", b"offline_ready", "open_transaction_id", b"open_transaction_id", "operations", b"operations", "parameters_version", b"parameters_version", "register_id", b"register_id", "staff_id", b"staff_id", "store_id", b"store_id", "waiting_amount", b"waiting_amount", "waiting_down_bytes", b"waiting_down_bytes", "waiting_entries", b"waiting_entries", "waiting_headquarters", b"waiting_headquarters", "waiting_since", b"waiting_since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__data_age_s: _TypeAlias = typing.Literal["data_age_s"]  # noqa: Y015
+    _WhichOneofArgType__data_age_s: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s"]  # noqa: Y015
+    _WhichOneofReturnType__next_reconnect_s: _TypeAlias = typing.Literal["next_reconnect_s"]  # noqa: Y015
+    _WhichOneofArgType__next_reconnect_s: _TypeAlias = typing.Literal["_next_reconnect_s", b"_next_reconnect_s"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__data_age_s) -> _WhichOneofReturnType__data_age_s | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_reconnect_s) -> _WhichOneofReturnType__next_reconnect_s | None: ...
+
+@typing.final
+class Operation(message.Message):
+    """Something that a cashier can do."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    OPERATION_IDS_FIELD_NUMBER: builtins.int
+    WORKS_NOW_FIELD_NUMBER: builtins.int
+    WHY_NOT_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name."""
+    works_now: builtins.bool
+    """Whether it works now."""
+    why_not: builtins.str
+    """Why not: a name of ErrorReason without its prefix; empty when it works."""
+    @builtins.property
+    def operation_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The incumbent's operation ids of the same; empty when there is none."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        operation_ids: abc.Iterable[builtins.int] | None = ...,
+        works_now: builtins.bool = ...,
+        why_not: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "operation_ids", b"operation_ids", "why_not", b"why_not", "works_now", b"works_now"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ModeChange(message.Message):
+    """A change of mode."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    mode: ConnectionMode.ValueType
+    """The mode from then on."""
+    reason: builtins.str
+    """Why, as in mode_reason."""
+    @builtins.property
+    def time(self) -> timestamp_pb2.Timestamp:
+        """When, by the register's clock."""
+
+    def __init__(
+        self,
+        *,
+        mode: ConnectionMode.ValueType = ...,
+        reason: builtins.str = ...,
+        time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["mode", b"mode", "reason", b"reason", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -928,7 +1058,9 @@ class SwitchConnectionRequest(message.Message):
 
     CONNECT_FIELD_NUMBER: builtins.int
     connect: builtins.bool
-    """True to connect, false to disconnect."""
+    """True to connect, false to disconnect. While the cashier is asked: true to reconnect, false to
+    work offline until the register comes back by itself.
+    """
     def __init__(
         self,
         *,

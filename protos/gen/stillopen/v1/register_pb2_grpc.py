@@ -235,7 +235,9 @@ class RegisterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SwitchConnection(self, request, context):
-        """Connects or disconnects by hand (operation 917). Manual offline survives a restart.
+        """Connects or disconnects by hand (operation 917), or answers the question that the status asks.
+        Manual offline survives a restart. Disconnecting while nobody is signed in: FAILED_PRECONDITION
+        with NOT_SIGNED_IN unless the offline profile allows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,10 @@ class RegisterServiceStub:
     WatchStatus: aio.UnaryStreamMultiCallable[register_pb2.WatchStatusRequest, register_pb2.WatchStatusResponse]
     """The status now and after every change, the newest when the reader is slow."""
     SwitchConnection: aio.UnaryUnaryMultiCallable[register_pb2.SwitchConnectionRequest, register_pb2.SwitchConnectionResponse]
-    """Connects or disconnects by hand (operation 917). Manual offline survives a restart."""
+    """Connects or disconnects by hand (operation 917), or answers the question that the status asks.
+    Manual offline survives a restart. Disconnecting while nobody is signed in: FAILED_PRECONDITION
+    with NOT_SIGNED_IN unless the offline profile allows it.
+    """
 
 class RegisterServiceServicer(metaclass=abc_1.ABCMeta):
     """The register agent: what a POS frontend needs, on loopback.
@@ -194,6 +197,9 @@ class RegisterServiceServicer(metaclass=abc_1.ABCMeta):
         request: register_pb2.SwitchConnectionRequest,
         context: aio.ServicerContext[register_pb2.SwitchConnectionRequest, abc.Awaitable[register_pb2.SwitchConnectionResponse]],
     ) -> abc.Awaitable[register_pb2.SwitchConnectionResponse]:
-        """Connects or disconnects by hand (operation 917). Manual offline survives a restart."""
+        """Connects or disconnects by hand (operation 917), or answers the question that the status asks.
+        Manual offline survives a restart. Disconnecting while nobody is signed in: FAILED_PRECONDITION
+        with NOT_SIGNED_IN unless the offline profile allows it.
+        """
 
 def add_RegisterServiceServicer_to_server(servicer: RegisterServiceServicer, server: aio.Server) -> None: ...

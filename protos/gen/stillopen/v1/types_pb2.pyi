@@ -174,9 +174,14 @@ class GiftCardParameters(message.Message):
     LEASE_FIELD_NUMBER: builtins.int
     GRACE_FIELD_NUMBER: builtins.int
     SETTLE_MARGIN_FIELD_NUMBER: builtins.int
+    HOLD_AMOUNT_ONLY_FIELD_NUMBER: builtins.int
     allow_concluding_offline: builtins.bool
     """Whether a sale that already holds a locked gift card may be concluded without headquarters'
     word. Absent means no.
+    """
+    hold_amount_only: builtins.bool
+    """Whether registers hold only what a tender pays, so that the rest of a card can be used elsewhere
+    meanwhile. Absent holds the whole card.
     """
     @builtins.property
     def conclude_within(self) -> duration_pb2.Duration:
@@ -202,10 +207,11 @@ class GiftCardParameters(message.Message):
         lease: duration_pb2.Duration | None = ...,
         grace: duration_pb2.Duration | None = ...,
         settle_margin: duration_pb2.Duration | None = ...,
+        hold_amount_only: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["conclude_within", b"conclude_within", "grace", b"grace", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_concluding_offline", b"allow_concluding_offline", "conclude_within", b"conclude_within", "grace", b"grace", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_concluding_offline", b"allow_concluding_offline", "conclude_within", b"conclude_within", "grace", b"grace", "hold_amount_only", b"hold_amount_only", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -250,6 +256,15 @@ class OfflineProfile(message.Message):
     RECONNECT_INTERVAL_S_FIELD_NUMBER: builtins.int
     RETRY_COUNT_TO_OFFLINE_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_S_FIELD_NUMBER: builtins.int
+    PROMPT_ON_SEAMLESS_OFFLINE_FIELD_NUMBER: builtins.int
+    ALLOW_MANUAL_OFFLINE_BEFORE_SIGN_IN_FIELD_NUMBER: builtins.int
+    ENABLE_ADVANCED_OFFLINE_SWITCHING_FIELD_NUMBER: builtins.int
+    SYSTEM_HEALTH_CHECK_INTERVAL_S_FIELD_NUMBER: builtins.int
+    MINIMUM_DWELL_S_FIELD_NUMBER: builtins.int
+    OFFLINE_SWITCH_API_PERFORMANCE_THRESHOLD_S_FIELD_NUMBER: builtins.int
+    RECONNECT_FROM_PERFORMANCE_INDUCED_OFFLINE_INTERVAL_S_FIELD_NUMBER: builtins.int
+    FAILURE_COUNT_FIELD_NUMBER: builtins.int
+    FAILURE_WINDOW_S_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Identifies the profile."""
     timeout_s: builtins.float
@@ -260,6 +275,32 @@ class OfflineProfile(message.Message):
     """How many times a request is tried within its time; at least 1."""
     heartbeat_interval_s: builtins.float
     """How often each side of a stream says that it is there; gone after three missed."""
+    prompt_on_seamless_offline: builtins.bool
+    """Whether the cashier is asked, when the register went offline by itself, to reconnect or to work
+    offline. Requests are answered meanwhile. Absent means no.
+    """
+    allow_manual_offline_before_sign_in: builtins.bool
+    """Whether a register may be disconnected by hand while nobody is signed in. Absent means no."""
+    enable_advanced_offline_switching: builtins.bool
+    """Whether a health check brings the register back, in the middle of a sale too. Absent means no."""
+    system_health_check_interval_s: builtins.float
+    """How often that check asks while the register is offline. Absent means 30."""
+    minimum_dwell_s: builtins.float
+    """The least time offline before the register comes back by itself, with advanced switching; longer
+    each time it soon fails again. Absent means 30.
+    """
+    offline_switch_api_performance_threshold_s: builtins.float
+    """An answer that takes longer is slow; 0 never looks."""
+    reconnect_from_performance_induced_offline_interval_s: builtins.float
+    """The reconnect interval of a register that went offline because answers were slow. Absent means
+    300.
+    """
+    failure_count: builtins.int
+    """How many slow answers in a row, within the window, move the register offline. Absent means 3."""
+    failure_window_s: builtins.float
+    """Within it slow answers count together, and a failure so soon after a return is flapping. Absent
+    means 60.
+    """
     def __init__(
         self,
         *,
@@ -268,12 +309,40 @@ class OfflineProfile(message.Message):
         reconnect_interval_s: builtins.float = ...,
         retry_count_to_offline: builtins.int = ...,
         heartbeat_interval_s: builtins.float = ...,
+        prompt_on_seamless_offline: builtins.bool = ...,
+        allow_manual_offline_before_sign_in: builtins.bool = ...,
+        enable_advanced_offline_switching: builtins.bool = ...,
+        system_health_check_interval_s: builtins.float | None = ...,
+        minimum_dwell_s: builtins.float | None = ...,
+        offline_switch_api_performance_threshold_s: builtins.float = ...,
+        reconnect_from_performance_induced_offline_interval_s: builtins.float | None = ...,
+        failure_count: builtins.int | None = ...,
+        failure_window_s: builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "minimum_dwell_s", b"minimum_dwell_s", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "system_health_check_interval_s", b"system_health_check_interval_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["heartbeat_interval_s", b"heartbeat_interval_s", "name", b"name", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "timeout_s", b"timeout_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__failure_count: _TypeAlias = typing.Literal["failure_count"]  # noqa: Y015
+    _WhichOneofArgType__failure_count: _TypeAlias = typing.Literal["_failure_count", b"_failure_count"]  # noqa: Y015
+    _WhichOneofReturnType__failure_window_s: _TypeAlias = typing.Literal["failure_window_s"]  # noqa: Y015
+    _WhichOneofArgType__failure_window_s: _TypeAlias = typing.Literal["_failure_window_s", b"_failure_window_s"]  # noqa: Y015
+    _WhichOneofReturnType__minimum_dwell_s: _TypeAlias = typing.Literal["minimum_dwell_s"]  # noqa: Y015
+    _WhichOneofArgType__minimum_dwell_s: _TypeAlias = typing.Literal["_minimum_dwell_s", b"_minimum_dwell_s"]  # noqa: Y015
+    _WhichOneofReturnType__reconnect_from_performance_induced_offline_interval_s: _TypeAlias = typing.Literal["reconnect_from_performance_induced_offline_interval_s"]  # noqa: Y015
+    _WhichOneofArgType__reconnect_from_performance_induced_offline_interval_s: _TypeAlias = typing.Literal["_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s"]  # noqa: Y015
+    _WhichOneofReturnType__system_health_check_interval_s: _TypeAlias = typing.Literal["system_health_check_interval_s"]  # noqa: Y015
+    _WhichOneofArgType__system_health_check_interval_s: _TypeAlias = typing.Literal["_system_health_check_interval_s", b"_system_health_check_interval_s"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__failure_count) -> _WhichOneofReturnType__failure_count | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__failure_window_s) -> _WhichOneofReturnType__failure_window_s | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_dwell_s) -> _WhichOneofReturnType__minimum_dwell_s | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reconnect_from_performance_induced_offline_interval_s) -> _WhichOneofReturnType__reconnect_from_performance_induced_offline_interval_s | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__system_health_check_interval_s) -> _WhichOneofReturnType__system_health_check_interval_s | None: ...
 
 @typing.final
 class SaleLine(message.Message):

@@ -1,0 +1,166 @@
+"""`stillopen profile`: show and change when registers go offline and come back."""
+
+from dataclasses import replace
+from typing import Annotated, TypedDict
+
+import typer
+
+from stillopen.cli import terminal
+from stillopen.cli.headquarters import Headquarters
+from stillopen.core.parameters import OfflineProfile
+from stillopen.rpc.wire import profile_to
+
+app = typer.Typer(no_args_is_help=True, help="The offline profile: when registers go offline.")
+
+Address = Annotated[str, typer.Option("--headquarters", help="Address of headquarters.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def show(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
+    """The profile in force.
+
+    Example: stillopen profile show
+    """
+
+    async def work() -> OfflineProfile:
+        async with Headquarters(headquarters) as place:
+            return await place.profile()
+
+    _print(terminal.run(work()), as_json=json)
+
+
+@app.command(name="set")
+def set_(
+    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option(help="How long a request may stay unanswered.")
+    ] = None,
+    retry_count: Annotated[
+        int | None, typer.Option(help="How many times a request is tried within its time.")
+    ] = None,
+    reconnect_interval_s: Annotated[
+        float | None, typer.Option(help="How long before a new sale may bring a register back.")
+    ] = None,
+    heartbeat_interval_s: Annotated[
+        float | None, typer.Option(help="How often each side of a stream says it is there.")
+    ] = None,
+    prompt: Annotated[
+        bool | None, typer.Option("--prompt/--no-prompt", help="Prompt on seamless offline.")
+    ] = None,
+    manual_before_sign_in: Annotated[
+        bool | None,
+        typer.Option(
+            "--manual-before-sign-in/--no-manual-before-sign-in",
+            help="Allow manual switch to offline before sign in.",
+        ),
+    ] = None,
+    advanced: Annotated[
+        bool | None,
+        typer.Option("--advanced/--no-advanced", help="Enable advanced offline switching."),
+    ] = None,
+    health_check_interval_s: Annotated[
+        float | None, typer.Option(help="With --advanced: how often the channel's health is asked.")
+    ] = None,
+    minimum_dwell_s: Annotated[
+        float | None, typer.Option(help="With --advanced: the least time offline.")
+    ] = None,
+    slow_after_s: Annotated[
+        float | None, typer.Option(help="An answer that takes longer is slow; 0 never looks.")
+    ] = None,
+    slow_reconnect_interval_s: Annotated[
+        float | None, typer.Option(help="The reconnect interval after going offline so.")
+    ] = None,
+    failure_count: Annotated[
+        int | None, typer.Option(help="How many slow answers in a row are too many.")
+    ] = None,
+    failure_window_s: Annotated[
+        float | None, typer.Option(help="Within which they, and failures after a return, count.")
+    ] = None,
+    headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
+) -> None:
+    """Change the profile; registers have it with their next package. Times are in seconds.
+
+    Example: stillopen profile set --advanced --minimum-dwell-s 60 --slow-after-s 1.5
+    """
+    changes = _Changes(
+        name=name,
+        timeout_s=timeout_s,
+        reconnect_interval_s=reconnect_interval_s,
+        retry_count_to_offline=retry_count,
+        heartbeat_interval_s=heartbeat_interval_s,
+        prompt_on_seamless_offline=prompt,
+        allow_manual_offline_before_sign_in=manual_before_sign_in,
+        enable_advanced_offline_switching=advanced,
+        system_health_check_interval_s=health_check_interval_s,
+        minimum_dwell_s=minimum_dwell_s,
+        offline_switch_api_performance_threshold_s=slow_after_s,
+        reconnect_from_performance_induced_offline_interval_s=slow_reconnect_interval_s,
+        failure_count=failure_count,
+        failure_window_s=failure_window_s,
+    )
+
+    async def work() -> OfflineProfile:
+        async with Headquarters(headquarters) as place:
+            profile = await place.profile()
+            given = {field: value for field, value in changes.items() if value is not None}
+            return await place.set_profile(replace(profile, **given))  # type: ignore[arg-type]
+
+    _print(terminal.run(work()), as_json=json)
+
+
+class _Changes(TypedDict):
+    """Fields of the profile; nothing leaves one as it is."""
+
+    name: str | None
+    timeout_s: float | None
+    reconnect_interval_s: float | None
+    retry_count_to_offline: int | None
+    heartbeat_interval_s: float | None
+    prompt_on_seamless_offline: bool | None
+    allow_manual_offline_before_sign_in: bool | None
+    enable_advanced_offline_switching: bool | None
+    system_health_check_interval_s: float | None
+    minimum_dwell_s: float | None
+    offline_switch_api_performance_threshold_s: float | None
+    reconnect_from_performance_induced_offline_interval_s: float | None
+    failure_count: int | None
+    failure_window_s: float | None
+
+
+def _print(profile: OfflineProfile, *, as_json: bool) -> None:
+    if as_json:
+        terminal.show_json(terminal.as_json(profile_to(profile)))
+        return
+    slow_s = profile.offline_switch_api_performance_threshold_s
+    back_s = profile.reconnect_from_performance_induced_offline_interval_s
+    terminal.show_table(
+        ["field", "value"],
+        [
+            ("name", profile.name),
+            ("offline timeout", f"{profile.timeout_s:g} s"),
+            ("retry count to offline", profile.retry_count_to_offline),
+            ("reconnect attempt interval", f"{profile.reconnect_interval_s:g} s"),
+            ("heartbeat interval", f"{profile.heartbeat_interval_s:g} s"),
+            ("prompt on seamless offline", _yes(profile.prompt_on_seamless_offline)),
+            (
+                "allow manual switch to offline before sign in",
+                _yes(profile.allow_manual_offline_before_sign_in),
+            ),
+            (
+                "enable advanced offline switching",
+                _yes(profile.enable_advanced_offline_switching),
+            ),
+            ("  system health check interval", f"{profile.system_health_check_interval_s:g} s"),
+            ("  minimum dwell", f"{profile.minimum_dwell_s:g} s"),
+            ("performance threshold", f"{slow_s:g} s" if slow_s else "never looks"),
+            ("  slow answers in a row", profile.failure_count),
+            ("  reconnect interval after them", f"{back_s:g} s"),
+            ("failure window", f"{profile.failure_window_s:g} s"),
+        ],
+    )
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - what is shown
+    return "yes" if value else "no"

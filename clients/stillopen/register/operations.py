@@ -1,0 +1,92 @@
+"""What a cashier can do at this register, and what of it works now."""
+
+from dataclasses import dataclass
+from enum import IntFlag, auto
+
+from stillopen.core.errors import Reason
+
+
+class Needs(IntFlag):
+    """What an operation needs."""
+
+    NOTHING = 0
+    DATA = auto()
+    """Master data: the channel's, or that of this register."""
+    PERSON = auto()
+    """Somebody who is signed in."""
+    CARDS = auto()
+    """Headquarters, through the channel."""
+
+
+SALE = Needs.DATA | Needs.PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something that a cashier can do."""
+
+    name: str
+    operation_ids: tuple[int, ...]
+    """The incumbent's ids of the same."""
+    needs: Needs
+
+
+OPERATIONS = (
+    Operation("SIGN_IN", (700,), Needs.DATA),
+    Operation("SIGN_OUT", (701,), Needs.NOTHING),
+    Operation("PRICE_CHECK", (101,), Needs.DATA),
+    Operation("BEGIN", (636,), SALE),
+    Operation("ADD_LINE", (100,), SALE),
+    Operation("RETURN_LINE", (114,), SALE),
+    Operation("CHANGE_LINE", (105, 104), SALE),
+    Operation("VOID_LINE", (102,), SALE),
+    Operation("TENDER_CASH", (200,), SALE),
+    Operation("TENDER_GIFT_CARD", (214,), SALE | Needs.CARDS),
+    Operation("GIFT_CARD_BALANCE", (520,), Needs.CARDS),
+    Operation("VOID_TENDER", (211,), Needs.PERSON),
+    Operation("COMPLETE", (139,), SALE),
+    Operation("VOID", (500,), Needs.PERSON),
+    Operation("JOURNAL", (115,), Needs.NOTHING),
+    Operation("SWITCH_CONNECTION", (917,), Needs.NOTHING),
+)
+"""The operations of this register; the ids are those of the incumbent's list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An operation and why it does not work now; `None` when it does."""
+
+    operation: Operation
+    why_not: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What decides on which operations work."""
+
+    online: bool
+    has_data: bool
+    headquarters_reachable: bool
+    signed_in: bool
+    may_switch: bool
+    """Whether operation 917 is open: somebody is signed in, or nobody need be."""
+
+
+def judge(now: Circumstances) -> tuple[Judged, ...]:
+    """Every operation, and whether it works now."""
+    return tuple(Judged(operation, _why_not(operation, now)) for operation in OPERATIONS)
+
+
+def _why_not(operation: Operation, now: Circumstances) -> Reason | None:
+    needs = operation.needs
+    if needs & Needs.CARDS and not now.online:
+        return Reason.OFFLINE
+    if needs & Needs.DATA and not (now.online or now.has_data):
+        return Reason.NOT_READY
+    if needs & Needs.CARDS and not now.headquarters_reachable:
+        return Reason.HEADQUARTERS_UNREACHABLE
+    if needs & Needs.PERSON and not now.signed_in:
+        return Reason.NOT_SIGNED_IN
+    if operation.name == "SWITCH_CONNECTION" and not now.may_switch:
+        return Reason.NOT_SIGNED_IN
+    return None
