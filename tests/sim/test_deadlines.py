@@ -58,6 +58,26 @@ def test_while_offline_nothing_waits_for_the_network_and_no_call_is_made() -> No
     act(story)
 
 
+def test_waiting_helps_a_sale_that_may_not_be_concluded_alone() -> None:
+    """The link is heard again, the mode stays until the next sale: the confirm follows the link."""
+
+    async def story(scene: Scene) -> None:
+        till = scene.till
+        sale = await till.with_card()
+        till.cut(Cut.CLOSED)
+        sale = await till.cash(await till.line(sale, "P1"))
+        assert (await till.status()).mode == OFFLINE
+        assert await refusal(till.complete(sale)) == "CONCLUDE_NOT_ALLOWED"
+        till.heal()
+        await asyncio.sleep(30.0)
+        assert (await till.status()).mode == OFFLINE
+        assert (await till.complete(sale)).receipt.receipt_number
+        await scene.settled()
+        assert await scene.exceptions() == []
+
+    act(story, plan=small())
+
+
 def test_a_card_waits_for_a_silent_channel_no_longer_than_one_deadline() -> None:
     async def story(scene: Scene) -> None:
         till = scene.till

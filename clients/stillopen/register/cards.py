@@ -130,7 +130,8 @@ class Cards:
         keys = [card.lock_key for card in sale.cards]
         try:
             locks = await self._failover.realtime(
-                lambda timeout_s: self._online.renew(keys, timeout_s, confirm=True)
+                lambda timeout_s: self._online.renew(keys, timeout_s, confirm=True),
+                over_link=True,
             )
         except Refused as error:
             if error.reason not in {Reason.OFFLINE, Reason.HEADQUARTERS_UNREACHABLE}:

@@ -101,12 +101,17 @@ class Failover:
                 return answer
         return await offline()
 
-    async def realtime(self, call: Callable[[float], Awaitable[T]]) -> T:
+    async def realtime(
+        self, call: Callable[[float], Awaitable[T]], *, over_link: bool = False
+    ) -> T:
         """A card call through the channel: Refused OFFLINE or HEADQUARTERS_UNREACHABLE without one.
 
-        It alone never moves the register offline: the channel is asked how it is first.
+        It alone never moves the register offline: the channel is asked how it is first. With
+        `over_link` a register that is offline, not by hand, asks all the same once its stream has
+        heard the channel again: renewing locks follows the link.
         """
-        if not self.state.online:
+        heard = over_link and self.state.mode is Mode.OFFLINE and self._link_heard()
+        if not self.state.online and not heard:
             raise Refused(Reason.OFFLINE, "the register is offline; cards need headquarters")
         began_s, profile = self._now_s(), self._profile()
         try:
@@ -134,11 +139,14 @@ class Failover:
         A link that was not heard since the register went offline is not believed: a stopped server
         is noticed by a failed call long before its stream breaks.
         """
-        heard = self._link.heard_s > self.state.counted_from_s
-        link_up = self._link.up and heard
         self._become(
-            connectivity.sale_begins(self.state, self._profile(), link_up=link_up, now=self.now())
+            connectivity.sale_begins(
+                self.state, self._profile(), link_up=self._link_heard(), now=self.now()
+            )
         )
+
+    def _link_heard(self) -> bool:
+        return self._link.up and self._link.heard_s > self.state.counted_from_s
 
     async def check_health(self) -> None:
         """Asks the channel how it is, when advanced switching wants to know; one deadline long."""

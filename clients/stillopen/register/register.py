@@ -16,6 +16,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Self, TypeVar
 
 from stillopen.core import sale as rules
@@ -37,7 +38,7 @@ from stillopen.register.lookups import Lookups
 from stillopen.register.online import Online
 from stillopen.register.sales import Change, SaleStore
 from stillopen.register.status import Status, StatusBoard
-from stillopen.register.upkeep import Upkeep
+from stillopen.register.upkeep import Loop, Upkeep, kept_up
 from stillopen.replication.client import SyncClient
 from stillopen.replication.news import News
 from stillopen.replication.replica import Replica
@@ -90,29 +91,23 @@ class Register:
         """Ends what a crash left behind, then begins delivery and renewals."""
         await self._cards.forget_orphans()
         await self._deliveries.load()
-        upkeep = Upkeep(
-            self.journal,
-            self.replica,
-            self._online,
-            self._link,
-            self._cards,
-            self.failover,
-            self._rng,
-        )
+        parts = (self.journal, self.replica, self._online, self._link, self._cards)
+        upkeep = Upkeep(*parts, self.failover, self._rng)
         changes = (self.failover.news, self.journal.news, self.journal.delivered, self._link.news)
-        for work in (
-            self._link.run(),
-            self._cards.run_releases(),
-            upkeep.renew_locks(self._sales),
-            upkeep.check_again(self._sales),
-            upkeep.check_health(),
-            upkeep.keep_log(),
-            upkeep.learn_store(self._learned),
-            self._deliveries.note_packages(),
-            self._deliveries.note_link(),
-            *(upkeep.pass_on(source, self.news) for source in (*changes, self.replica.news)),
-        ):
-            self._own(work)
+        loops: list[Loop] = [
+            self._link.run,
+            self._cards.run_releases,
+            partial(upkeep.renew_locks, self._sales),
+            partial(upkeep.check_again, self._sales),
+            upkeep.check_health,
+            upkeep.keep_log,
+            partial(upkeep.learn_store, self._learned),
+            self._deliveries.note_packages,
+            self._deliveries.note_link,
+            *(partial(upkeep.pass_on, each, self.news) for each in (*changes, self.replica.news)),
+        ]
+        for loop in loops:
+            self._own(kept_up(loop))
 
     async def close(self) -> None:
         """Finishes the write that runs, stops delivery and closes the databases."""

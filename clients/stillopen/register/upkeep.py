@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from stillopen.core.errors import StillopenError
 from stillopen.register.cards import Cards
@@ -16,9 +17,23 @@ from stillopen.replication.client import SyncClient
 from stillopen.replication.news import News
 from stillopen.replication.replica import Replica
 
+LOG = logging.getLogger("stillopen.register")
 ASK_AGAIN_S = 1.0
 HEALTH_JITTER = 0.2
 """Up to so much sooner: the tills of a store must not all ask at one moment."""
+
+
+Loop = Callable[[], Awaitable[None]]
+
+
+async def kept_up(work: Loop) -> None:
+    """Runs a loop for as long as the register is open; what goes wrong is logged."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            LOG.exception("a loop of the register failed; it begins again")
+        await asyncio.sleep(ASK_AGAIN_S)
 
 
 class Upkeep:
