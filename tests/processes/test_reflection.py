@@ -5,7 +5,12 @@ import json
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
 from tests.support.shop import open_shop
 
 from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate
@@ -98,3 +103,22 @@ async def test_a_call_that_does_not_say_who_calls_is_refused(tmp_path: Path, pla
         )
     assert code != 0
     assert json.loads(err)["code"] == "unauthenticated"
+
+
+def described(address: str, service: str) -> dict[str, list[str]]:
+    """Every method of a service and the fields of what it takes, learned from the server alone."""
+    with grpc.insecure_channel(address) as channel:
+        pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        methods = pool.FindServiceByName(f"stillopen.v1.{service}").methods
+        return {m.name: [field.name for field in m.input_type.fields] for m in methods}
+
+
+async def test_every_service_describes_its_messages(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, "R1") as estate:
+        for place, method, *_ in CALLS:
+            service, name = method.split("/")
+            told = await asyncio.to_thread(described, estate.address(place), service)
+            assert name in told
+        told = await asyncio.to_thread(described, estate.address("R1"), "RegisterService")
+    assert told["Complete"] == ["transaction_id", "version"]
+    assert "card_number" in told["AddTender"]
