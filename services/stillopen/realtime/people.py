@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from stillopen.core.card import Card, Lock, decide_end, free_minor
+from stillopen.core.card import Card, Exceptional, Lock, decide_end, decide_settle
 from stillopen.core.card_number import look_up_value
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.ids import check_name
@@ -129,14 +129,17 @@ def look_up_of(store: CardStore, number: str) -> bytes:
 
 
 def _apply(session: Session, found: ExceptionRow, now_s: float, wall_s: float) -> None:
+    """Judges the fact again, now, by the rule for facts."""
     operation = found.operation
     card = card_by_id(session, operation.card_id)
-    if card is None or card.balance.currency != operation.amount.currency:
-        raise Refused(Reason.CARD_UNKNOWN, "the card is not known, or has another currency")
-    locks = locks_of(session, card.card_id, operation.transaction_id)
-    free = free_minor(card, locks, b"", now_s)
-    if operation.amount.minor > free:
+    locks = locks_of(session, operation.card_id, operation.transaction_id)
+    decided = decide_settle(operation, card, locks, now_s)
+    if isinstance(decided, Exceptional):
+        if decided.reason == "CARD_UNKNOWN":
+            raise Refused(Reason.CARD_UNKNOWN, "the card is not known, or has another currency")
         raise Refused(Reason.INSUFFICIENT_BALANCE, f"{operation.amount} is needed and less is free")
+    for lock in decided.changed:
+        put_lock(session, lock)
     debit(session, operation, wall_s, "EXCEPTION", f"exception:{found.exception_id}")
 
 
