@@ -86,16 +86,21 @@ class Cashier:
             raise AssertionError(f"no answer, only {self.refusals[-5:]}") from None
 
     async def _come_back(self) -> None:
-        """The register died: the open sale is as it was last answered, or one further (P8)."""
-        try:
-            await self.till.until(lambda _: True)
-            if self.on_return is not None:
-                await self.on_return()
-            if (known := self._answered) is None:
-                return
-            sale = await self.till.sale(known.transaction_id)
-        except Unreachable:
-            return  # it died while it was looked at; the next request says so again
+        """Looks at the register as soon as it is back, before anything is asked of it."""
+        while True:  # within the patience of whoever waits
+            try:
+                await self.till.until(lambda _: True)
+                return await self._look()
+            except Unreachable:  # the old connection's end, or it died while it was looked at
+                await asyncio.sleep(STEP_S)
+
+    async def _look(self) -> None:
+        """The open sale is as it was last answered, or one further (P8)."""
+        if self.on_return is not None:
+            await self.on_return()
+        if (known := self._answered) is None:
+            return
+        sale = await self.till.sale(known.transaction_id)
         assert sale.version - known.version in {0, 1}, (known, sale)
         if sale.version == known.version:
             assert sale == known
