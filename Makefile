@@ -49,6 +49,10 @@ types: $(INSTALLED) ## Check types with mypy and pyright, both strict
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
+.PHONY: crashes
+crashes: $(INSTALLED) ## Kill every place at every commit, call and frame of every script
+	STILLOPEN_EVERY_POINT=1 $(BIN)/pytest -n 2 tests/processes/test_crash_everywhere.py
+
 .PHONY: check
 check: lint types test ## All of lint, types and test
 

@@ -52,7 +52,7 @@ async def one(stub: realtime_pb2_grpc.RealtimeServiceStub, card: int, taken: lis
     request = realtime_pb2.LockCardRequest(
         lock_key=key,
         number=number(card),
-        purpose=realtime_pb2.CARD_PURPOSE_REDEEM,
+        purpose=types_pb2.CARD_PURPOSE_REDEEM,
         currency_code="EUR",
         transaction_id=sale,
         line_id="T1",
@@ -68,7 +68,7 @@ async def one(stub: realtime_pb2_grpc.RealtimeServiceStub, card: int, taken: lis
                 line_id="T1",
                 lock_key=key,
                 card_id=lock.card_id,
-                purpose=realtime_pb2.CARD_PURPOSE_REDEEM,
+                purpose=types_pb2.CARD_PURPOSE_REDEEM,
                 amount=EURO,
             )
         ],

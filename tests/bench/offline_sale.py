@@ -15,7 +15,8 @@ from stillopen.core.products import Product, StaffMember
 from stillopen.register import Register, RegisterSettings, open_register
 from stillopen.register.tables import SCHEMA
 from stillopen.replication.ports import Cursor, Package
-from stillopen.rpc.wire import parameters_to, product_to, profile_to, staff_to
+from stillopen.rpc.wire import product_to, profile_to, staff_to
+from stillopen.rpc.wire_parameters import parameters_to
 from stillopen.storage.files import open_writer
 from stillopen.v1 import sync_pb2
 
@@ -51,7 +52,7 @@ async def completions(register: Register) -> list[float]:
         sale = await register.begin()
         for n in range(LINES):
             sale = await register.add_line(sale.transaction_id, sale.version, f"P{n}")
-        sale = await register.add_cash(sale.transaction_id, sale.version, sale.due)
+        sale = await register.tenders.add_cash(sale.transaction_id, sale.version, sale.due)
         before = time.perf_counter()
         await register.complete(sale.transaction_id, sale.version)
         taken.append(time.perf_counter() - before)
@@ -64,7 +65,7 @@ def rows_alone(folder: Path) -> list[float]:
     [(synchronous,)] = connection.execute("PRAGMA synchronous").fetchall()
     assert synchronous == 2
     payload, digest = os.urandom(600), os.urandom(32)
-    connection.execute("INSERT INTO journal_lane VALUES (NULL,'e',0,x'',0,0,0,0)")
+    connection.execute("INSERT INTO journal_lane VALUES (NULL,'e',0,x'',0,0,0,0,0)")
     connection.execute("INSERT INTO setting VALUES ('receipts','0')")
     taken: list[float] = []
     for n in range(1, SALES + 1):

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.core.parameters import CardParameters, OfflineProfile, Parameters
 from stillopen.core.products import Product, StaffMember
-from stillopen.rpc import wire
+from stillopen.rpc import wire, wire_parameters
 from stillopen.v1 import sync_pb2, types_pb2
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -41,10 +41,12 @@ def test_spans_are_kept_to_the_microsecond(microseconds: int) -> None:
 
 
 def test_an_absent_span_is_none_at_all() -> None:
-    empty = types_pb2.GiftCardParameters()
+    empty = types_pb2.CardParameters()
     assert wire.duration_from(empty.conclude_within) == 0.0
-    assert not wire.parameters_from(types_pb2.Parameters()).gift_card.allow_concluding_offline
-    assert wire.parameters_from(types_pb2.Parameters()).gift_card.terms_s == 0.0
+    assert not wire_parameters.parameters_from(
+        types_pb2.Parameters()
+    ).gift_card.allow_concluding_offline
+    assert wire_parameters.parameters_from(types_pb2.Parameters()).gift_card.terms_s == 0.0
 
 
 @given(st.builds(Product, TEXT, TEXT, MONEY, st.lists(TEXT, max_size=5).map(tuple)))
@@ -57,12 +59,12 @@ def test_staff(member: StaffMember) -> None:
     assert wire.staff_from(wire.staff_to(member)) == member
 
 
-CARDS = st.builds(GiftCardParameters, st.booleans(), SECONDS, SECONDS, SECONDS, SECONDS)
+CARDS = st.builds(CardParameters, st.booleans(), SECONDS, SECONDS, SECONDS, SECONDS)
 
 
 @given(st.builds(Parameters, UINT64, TEXT, CARDS))
 def test_parameters(parameters: Parameters) -> None:
-    assert wire.parameters_from(wire.parameters_to(parameters)) == parameters
+    assert wire_parameters.parameters_from(wire_parameters.parameters_to(parameters)) == parameters
 
 
 UINT32 = st.integers(0, 2**32 - 1)

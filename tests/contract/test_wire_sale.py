@@ -1,6 +1,7 @@
 """Sales, locks, card operations and journal records as messages."""
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -8,11 +9,11 @@ from hypothesis import strategies as st
 from tests.support.card_cases import ON, card_with, granted, key_of, operation_of, request_of
 from tests.support.sale_cases import APPLE, SALE, card_of, eur
 
-from stillopen.core.card import EndReason, Lock, LockState, Operation, tombstone
+from stillopen.core.card import EndReason, Lock, LockState, tombstone
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.money import Money
 from stillopen.core.sale import (
-    CardTender,
+    HeldCard,
     Line,
     Receipt,
     ReturnOf,
@@ -20,13 +21,12 @@ from stillopen.core.sale import (
     SaleState,
     Tender,
     TenderKind,
-    add_card,
-    add_cash,
     add_line,
     complete,
     void,
-    void_tender,
 )
+from stillopen.core.settle import Operation
+from stillopen.core.tender import add_card, add_cash, void_tender
 from stillopen.rpc.wire_card import lock_to, operation_from, operation_to
 from stillopen.rpc.wire_sale import (
     Unlock,
@@ -63,7 +63,7 @@ TENDERS = st.builds(
     line_id=TEXT,
     kind=st.sampled_from(TenderKind),
     amount=MONEY,
-    card=st.none() | st.builds(CardTender, BYTES, TEXT, TEXT, MONEY),
+    card=st.none() | st.builds(HeldCard, BYTES, TEXT, TEXT, MONEY),
     voided=st.booleans(),
 )
 RECEIPTS = st.builds(Receipt, TEXT, TEXT, UINT, UINT, TEXT, WALL, st.booleans())
@@ -156,10 +156,20 @@ def test_operations(operation: Operation) -> None:
 def test_an_operation_of_another_purpose_or_without_a_key_is_refused() -> None:
     for damage in ("purpose", "lock_key"):
         message = operation_to(operation_of(1, 5))
-        message.ClearField("purpose" if damage == "purpose" else "lock_key")
+        if damage == "purpose":
+            message.purpose = cast("types_pb2.CardPurpose.ValueType", 99)
+        else:
+            message.ClearField("lock_key")
         with pytest.raises(Misuse) as refusal:
             operation_from(message, "tx")
         assert refusal.value.field == damage
+
+
+def test_an_operation_of_older_software_is_a_redemption() -> None:
+    message = operation_to(operation_of(1, 5))
+    message.ClearField("purpose")
+    message.ClearField("kind")
+    assert operation_from(message, "sale-1") == operation_of(1, 5)
 
 
 PAID = add_card(add_line(SALE, APPLE, 3000, 7), eur(200), card_of(1))

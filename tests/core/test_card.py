@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from tests.support.card_cases import (
     GRACE_S,
+    KNOWN,
     LEASE_S,
     OFF,
     ON,
+    UNKNOWN,
     card_with,
     eur,
     granted,
@@ -29,6 +31,7 @@ from stillopen.core.card import (
     tombstone,
 )
 from stillopen.core.errors import Misuse, Reason, Refused
+from stillopen.core.standing import Standing
 
 FULL = card_with(10_000)
 HELD = granted(request_of(1, 10_000), FULL, [], 0.0)
@@ -78,7 +81,7 @@ def test_a_lock_holds_what_was_asked_for_whom_it_was_asked() -> None:
 def test_each_refusal_has_its_reason(
     request_: LockRequest, card: Card | None, locks: list[Lock], reason: Reason, field: str
 ) -> None:
-    refusal = decide_lock(request_, card, locks, 0.0, ON, lane_known=True)
+    refusal = decide_lock(request_, card, locks, 0.0, ON, KNOWN)
     assert isinstance(refusal, Refused)
     assert (refusal.reason, refusal.field) == (reason, field)
 
@@ -91,7 +94,7 @@ def test_a_small_lock_holds_the_whole_card() -> None:
 
 @pytest.mark.parametrize(("now_s", "free"), [(0.0, False), (119.9, False), (120.0, True)])
 def test_a_lock_blocks_until_its_time_and_not_after(now_s: float, *, free: bool) -> None:
-    decision = decide_lock(request_of(2, 1), FULL, [HELD], now_s, OFF, lane_known=True)
+    decision = decide_lock(request_of(2, 1), FULL, [HELD], now_s, OFF, KNOWN)
     assert isinstance(decision, Lock) is free
     assert HELD.blocks(now_s) is not free
     assert HELD.blocks_for_s(now_s) == pytest.approx(LEASE_S - now_s)
@@ -125,7 +128,7 @@ def test_terms_and_grace_go_to_known_lanes_while_the_parameter_is_on(
 
 
 def test_a_repeated_lock_tells_the_truth_of_today() -> None:
-    renewed = decide_renew(HELD, FULL, [HELD], 50.0, confirm=False, lane_known=True)
+    renewed = decide_renew(HELD, FULL, [HELD], 50.0, KNOWN, confirm=False)
     assert repeated_lock(request_of(1, 10_000), "card-1", renewed) is renewed
     assert repeated_lock(request_of(1, 10_000), "card-1", SETTLED) is SETTLED
 
@@ -173,7 +176,7 @@ def test_anothers_key_says_nothing_and_does_nothing(existing: Lock) -> None:
 
 
 def test_a_renewal_blocks_for_a_lease_from_now() -> None:
-    lock = decide_renew(HELD, FULL, [HELD], 100.0, confirm=False, lane_known=True)
+    lock = decide_renew(HELD, FULL, [HELD], 100.0, KNOWN, confirm=False)
     assert lock == replace(HELD, until_s=100.0 + LEASE_S)
 
 
@@ -189,20 +192,20 @@ def test_a_renewal_blocks_for_a_lease_from_now() -> None:
 def test_a_confirm_gives_grace_to_known_lanes_only(
     *, confirm: bool, lane_known: bool, until_s: float
 ) -> None:
-    lock = decide_renew(HELD, FULL, [HELD], 100.0, confirm=confirm, lane_known=lane_known)
+    lock = decide_renew(HELD, FULL, [HELD], 100.0, Standing(lane_known), confirm=confirm)
     assert lock.until_s == until_s
 
 
 def test_a_lock_with_terms_keeps_its_grace_whatever_the_parameter_is_now() -> None:
     lock = granted(request_of(1, 1), FULL, [], 0.0, ON)
-    later = decide_renew(lock, FULL, [lock], 500.0, confirm=False, lane_known=False)
+    later = decide_renew(lock, FULL, [lock], 500.0, UNKNOWN, confirm=False)
     assert later.until_s == 500.0 + LEASE_S + GRACE_S
     assert later.terms_s == lock.terms_s
 
 
 def test_a_renewal_never_shortens_what_a_confirm_gave() -> None:
-    confirmed = decide_renew(HELD, FULL, [HELD], 0.0, confirm=True, lane_known=True)
-    renewed = decide_renew(confirmed, FULL, [confirmed], 1.0, confirm=False, lane_known=True)
+    confirmed = decide_renew(HELD, FULL, [HELD], 0.0, KNOWN, confirm=True)
+    renewed = decide_renew(confirmed, FULL, [confirmed], 1.0, KNOWN, confirm=False)
     assert renewed.until_s == confirmed.until_s == LEASE_S + GRACE_S
 
 
@@ -210,7 +213,7 @@ def test_a_renewal_never_shortens_what_a_confirm_gave() -> None:
 def test_a_lapsed_lock_is_renewed_while_nobody_else_blocks_and_the_money_is_there(
     *, confirm: bool
 ) -> None:
-    lock = decide_renew(HELD, FULL, [HELD], 500.0, confirm=confirm, lane_known=False)
+    lock = decide_renew(HELD, FULL, [HELD], 500.0, UNKNOWN, confirm=confirm)
     assert lock.until_s == 500.0 + LEASE_S
 
 
@@ -218,19 +221,19 @@ def test_a_lapsed_lock_is_renewed_while_nobody_else_blocks_and_the_money_is_ther
 def test_a_lapsed_lock_stays_lapsed_when_another_holds_the_card(*, confirm: bool) -> None:
     other = granted(request_of(2, 1), FULL, [HELD], 200.0)
     locks = [HELD, other]
-    assert decide_renew(HELD, FULL, locks, 200.0, confirm=confirm, lane_known=True) is HELD
-    lapsed_too = decide_renew(HELD, FULL, locks, 320.0, confirm=confirm, lane_known=True)
+    assert decide_renew(HELD, FULL, locks, 200.0, KNOWN, confirm=confirm) is HELD
+    lapsed_too = decide_renew(HELD, FULL, locks, 320.0, KNOWN, confirm=confirm)
     assert lapsed_too.blocks(320.0)
 
 
 def test_a_lapsed_lock_stays_lapsed_when_the_money_is_gone() -> None:
     poor = card_with(9_999)
-    assert decide_renew(HELD, poor, [HELD], 200.0, confirm=True, lane_known=True) is HELD
+    assert decide_renew(HELD, poor, [HELD], 200.0, KNOWN, confirm=True) is HELD
 
 
 @pytest.mark.parametrize("lock", [SETTLED, ENDED, tombstone(key_of(1), "R1", EndReason.REFUSED)])
 def test_nothing_renews_a_lock_that_is_over(lock: Lock) -> None:
-    assert decide_renew(lock, FULL, [lock], 1.0, confirm=True, lane_known=True) is lock
+    assert decide_renew(lock, FULL, [lock], 1.0, KNOWN, confirm=True) is lock
 
 
 def test_an_unlocked_lock_has_ended_and_frees_the_card() -> None:

@@ -3,23 +3,21 @@
 from dataclasses import replace
 
 import pytest
-from tests.support.card_cases import ON, card_with, eur, granted, operation_of, request_of
+from tests.support.card_cases import KNOWN, ON, card_with, eur, granted, operation_of, request_of
 
 from stillopen.core.card import (
     MAX_LOCK_S,
-    Applied,
     EndReason,
-    Exceptional,
     Lock,
     LockState,
     decide_end,
     decide_lock,
     decide_renew,
-    decide_settle,
     free_minor,
     repeated_lock,
 )
 from stillopen.core.errors import Misuse, Reason, Refused
+from stillopen.core.settle import Applied, Exceptional, decide_settle
 
 CARD = card_with(100)
 
@@ -33,7 +31,7 @@ def amount_lock(number: int, minor: int, locks: list[Lock], now_s: float = 0.0) 
 def refusal(number: int, minor: int, locks: list[Lock], *, amount_only: bool) -> Reason:
     """Why a lock is refused."""
     request = replace(request_of(number, minor), amount_only=amount_only)
-    decided = decide_lock(request, CARD, locks, 0.0, ON, lane_known=True)
+    decided = decide_lock(request, CARD, locks, 0.0, ON, KNOWN)
     assert isinstance(decided, Refused)
     return decided.reason
 
@@ -71,6 +69,14 @@ def test_a_fact_without_a_lock_gets_only_what_amount_locks_leave() -> None:
     assert short.shortfall == eur(1)
 
 
+def test_a_sale_that_takes_more_than_it_held_gets_nothing_of_what_others_hold() -> None:
+    locks = [amount_lock(1, 60, []), amount_lock(2, 30, [amount_lock(1, 60, [])])]
+    assert isinstance(decide_settle(operation_of(1, 70), CARD, locks, 1.0), Applied)
+    short = decide_settle(operation_of(1, 71), CARD, locks, 1.0)
+    assert isinstance(short, Exceptional)
+    assert short.shortfall == eur(1)
+
+
 def test_settling_less_than_is_held_frees_the_rest() -> None:
     lock = amount_lock(1, 60, [])
     decided = decide_settle(operation_of(1, 25), CARD, [lock], 1.0)
@@ -83,10 +89,10 @@ def test_a_lapsed_amount_lock_is_renewed_only_while_its_amount_is_free() -> None
     lapsed = amount_lock(1, 60, [])
     late = lapsed.until_s + 1
     other = amount_lock(2, 50, [], late)
-    refused = decide_renew(lapsed, CARD, [lapsed, other], late, confirm=False, lane_known=True)
+    refused = decide_renew(lapsed, CARD, [lapsed, other], late, KNOWN, confirm=False)
     assert refused is lapsed
     smaller = replace(other, amount=eur(40))
-    renewed = decide_renew(lapsed, CARD, [lapsed, smaller], late, confirm=False, lane_known=True)
+    renewed = decide_renew(lapsed, CARD, [lapsed, smaller], late, KNOWN, confirm=False)
     assert renewed.blocks(late)
 
 
@@ -99,7 +105,7 @@ def test_a_key_for_the_amount_is_not_a_key_for_the_whole_card() -> None:
 def test_a_blocked_card_is_not_locked_but_what_was_locked_goes_on() -> None:
     lock = granted(request_of(1, 10), CARD, [], 0.0)
     blocked = replace(CARD, blocked=True)
-    decided = decide_lock(request_of(2, 10), blocked, [], 0.0, ON, lane_known=True)
+    decided = decide_lock(request_of(2, 10), blocked, [], 0.0, ON, KNOWN)
     assert isinstance(decided, Refused)
     assert decided.reason is Reason.CARD_BLOCKED
     assert isinstance(decide_settle(operation_of(1, 10), blocked, [lock], 1.0), Applied)
@@ -108,8 +114,8 @@ def test_a_blocked_card_is_not_locked_but_what_was_locked_goes_on() -> None:
 def test_a_forgotten_lock_is_renewed_no_more_but_a_confirm_is_never_too_late() -> None:
     lock = granted(request_of(1, 10), CARD, [], 0.0)
     late = MAX_LOCK_S + 1
-    assert decide_renew(lock, CARD, [lock], late, confirm=False, lane_known=True) is lock
-    assert decide_renew(lock, CARD, [lock], late, confirm=True, lane_known=True).blocks(late)
+    assert decide_renew(lock, CARD, [lock], late, KNOWN, confirm=False) is lock
+    assert decide_renew(lock, CARD, [lock], late, KNOWN, confirm=True).blocks(late)
 
 
 def test_a_person_needs_force_while_a_lock_blocks_and_is_told_what_is_at_stake() -> None:

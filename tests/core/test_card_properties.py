@@ -7,21 +7,19 @@ from hypothesis import strategies as st
 from tests.support.card_cases import OFF, ON, card_with, key_of, operation_of, request_of
 
 from stillopen.core.card import (
-    Applied,
     Card,
     EndReason,
-    Exceptional,
     Lock,
     LockState,
-    Operation,
     decide_lock,
     decide_renew,
-    decide_settle,
     decide_unlock,
     repeated_lock,
     tombstone,
 )
 from stillopen.core.errors import Refused
+from stillopen.core.settle import Applied, Exceptional, Operation, decide_settle
+from stillopen.core.standing import Standing
 
 OPENING = 100
 
@@ -106,7 +104,7 @@ class Store:
                 lock = self.locks.get(key_of(key))
                 if lock is not None:
                     now = (self.card, self.of_card(), self.now_s)
-                    self.keep(decide_renew(lock, *now, confirm=confirm, lane_known=lane_known))
+                    self.keep(decide_renew(lock, *now, Standing(lane_known), confirm=confirm))
             case Unlock(key):
                 lock = self.locks.get(key_of(key))
                 self.keep(decide_unlock(lock, key_of(key), f"R{key}"))
@@ -126,7 +124,12 @@ class Store:
         request = request_of(ask.key, ask.minor)
         parameters = ON if ask.terms else OFF
         decision = decide_lock(
-            request, self.card, self.of_card(), self.now_s, parameters, lane_known=ask.lane_known
+            request,
+            self.card,
+            self.of_card(),
+            self.now_s,
+            parameters,
+            Standing(lane_known=ask.lane_known),
         )
         if isinstance(decision, Refused):
             self.keep(tombstone(request.lock_key, request.holder, EndReason.REFUSED))
@@ -152,8 +155,8 @@ class Store:
             assert fact.amount.minor > held, "what a blocking lock holds is there"
         else:
             assert own_blocks or not others_block, "nobody spends what another holds"
-            self.debits.append(decision.debit.minor)
-            self.card = replace(self.card, balance=self.card.balance - decision.debit)
+            self.debits.append(-decision.change.minor)
+            self.card = replace(self.card, balance=self.card.balance + decision.change)
         self.keep(*decision.changed)
         if isinstance(decision, Applied):
             open_locks = [k for k in self.locks.values() if k.state is LockState.OPEN]

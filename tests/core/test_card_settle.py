@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.card_cases import (
+    KNOWN,
     ON,
     card_with,
     eur,
@@ -13,19 +14,9 @@ from tests.support.card_cases import (
     request_of,
 )
 
-from stillopen.core.card import (
-    Applied,
-    Card,
-    EndReason,
-    Exceptional,
-    Lock,
-    LockState,
-    Operation,
-    decide_renew,
-    decide_settle,
-    tombstone,
-)
+from stillopen.core.card import Card, EndReason, Lock, LockState, decide_renew, tombstone
 from stillopen.core.money import Money
+from stillopen.core.settle import Applied, Exceptional, Operation, decide_settle
 
 FULL = card_with(10_000)
 HELD = granted(request_of(1, 6_000), FULL, [], 0.0)
@@ -37,11 +28,11 @@ DEBIT = operation_of(1, 6_000)
 
 def test_a_debit_settles_its_lock() -> None:
     decision = decide_settle(DEBIT, FULL, [HELD], 1.0)
-    assert decision == Applied(eur(6_000), (SETTLED,))
+    assert decision == Applied(eur(-6_000), (SETTLED,))
 
 
 def test_a_confirmed_sale_gets_its_money_however_late_within_the_grace() -> None:
-    confirmed = decide_renew(HELD, FULL, [HELD], 0.0, confirm=True, lane_known=True)
+    confirmed = decide_renew(HELD, FULL, [HELD], 0.0, KNOWN, confirm=True)
     decision = decide_settle(DEBIT, FULL, [confirmed], confirmed.until_s - 1)
     assert isinstance(decision, Applied)
 
@@ -50,7 +41,7 @@ def test_a_confirmed_sale_gets_its_money_however_late_within_the_grace() -> None
 def test_the_sale_says_how_much_not_the_lock(minor: int) -> None:
     decision = decide_settle(operation_of(1, minor), FULL, [HELD], 1.0)
     assert isinstance(decision, Applied)
-    assert decision.debit == eur(minor)
+    assert decision.change == eur(-minor)
 
 
 def test_a_debit_ends_lapsed_locks_and_only_those() -> None:
@@ -71,7 +62,7 @@ def test_a_lapsed_lock_cannot_be_revived_after_the_money_went() -> None:
     assert isinstance(decision, Applied)
     [ended] = decision.changed
     poor = card_with(1_000)
-    assert decide_renew(ended, poor, [ended], LAPSED_S, confirm=True, lane_known=True) is ended
+    assert decide_renew(ended, poor, [ended], LAPSED_S, KNOWN, confirm=True) is ended
 
 
 @pytest.mark.parametrize(
@@ -86,7 +77,7 @@ def test_a_lapsed_lock_cannot_be_revived_after_the_money_went() -> None:
 )
 def test_a_late_fact_is_paid_from_free_money(own: Lock | None, changed: tuple[Lock, ...]) -> None:
     decision = decide_settle(DEBIT, FULL, [own] if own else [], LAPSED_S)
-    assert decision == Applied(eur(6_000), changed)
+    assert decision == Applied(eur(-6_000), changed)
 
 
 @pytest.mark.parametrize(

@@ -56,3 +56,116 @@ def test_a_resend_during_a_read_is_not_forgotten() -> None:
 def test_the_servers_word_counts_downwards_too() -> None:
     _, [read] = welcomed(10, 0)
     assert read.after == 0
+
+
+OTHER = Lane("R1", 8)
+
+
+def claimed(half: ClientHalf) -> list[tuple[int, int, bool]]:
+    """The lanes of the last heartbeat: epoch, head, and whether the register was heard."""
+    found: list[tuple[int, int, bool]] = []
+    while frame := half.take():
+        if frame.HasField("heartbeat"):
+            found = [(lane.epoch, lane.head, lane.heard) for lane in frame.heartbeat.lanes]
+    return found
+
+
+def at_headquarters(half: ClientHalf, lane: Lane, through: int) -> None:
+    """The server says how far headquarters has a lane."""
+    told = sync_pb2.LaneState(
+        register_id=lane.register_id,
+        epoch=lane.epoch,
+        stored_through=through,
+        headquarters_through=through,
+    )
+    half.received(sync_pb2.SyncResponse(stored=sync_pb2.Stored(lanes=[told])))
+
+
+def quiet(lane: Lane, last: int, claimed: int = 0) -> Head:
+    """A lane whose register was not heard."""
+    return Head(lane, 1, last, claimed=claimed, heard=False)
+
+
+def test_a_heartbeat_names_a_lane_until_headquarters_has_all_of_it() -> None:
+    half, _ = welcomed(10, 10)
+    at_headquarters(half, LANE, 9)
+    half.heartbeat([quiet(LANE, 10)])
+    assert claimed(half) == [(7, 10, False)]
+    at_headquarters(half, LANE, 10)
+    half.heartbeat([quiet(LANE, 10)])
+    assert claimed(half) == []
+
+
+def test_a_heartbeat_names_a_lane_that_moved_or_whose_register_was_heard() -> None:
+    half, _ = welcomed(10, 10)
+    at_headquarters(half, LANE, 10)
+    half.heartbeat([Head(LANE, 1, 10)])
+    assert claimed(half) == [(7, 10, True)]
+    half.heartbeat([Head(LANE, 1, 10, heard=False, alarms=("LOST",))])
+    assert claimed(half) == [(7, 10, False)]
+    half.heartbeat([Head(LANE, 1, 10, heard=False, alarms=("LOST",))])
+    assert claimed(half) == []
+
+
+def test_a_heartbeat_carries_the_head_that_the_register_claims() -> None:
+    half, _ = welcomed(10, 10)
+    at_headquarters(half, LANE, 10)
+    half.heartbeat([quiet(LANE, 10, claimed=12)])
+    beat = half.take()
+    while beat is not None and not beat.HasField("heartbeat"):
+        beat = half.take()
+    assert beat is not None
+    assert [(lane.head, lane.claimed_head) for lane in beat.heartbeat.lanes] == [(10, 12)]
+    half.heartbeat([quiet(LANE, 10, claimed=12)])
+    assert claimed(half) == [(7, 10, False)]  # two entries are still not at headquarters
+
+
+def test_a_lane_that_is_new_is_said_at_once_and_sent() -> None:
+    half, _ = welcomed(10, 10)
+    half.take()
+    [read] = half.grown([Head(OTHER, 1, 3)])
+    assert isinstance(read, Read)
+    assert (read.lane, read.after) == (OTHER, 0)
+    assert claimed(half) == [(8, 3, True)]
+
+
+def test_a_lane_that_a_heartbeat_finds_new_is_sent_too() -> None:
+    half, _ = welcomed(10, 10)
+    [read] = half.heartbeat([Head(OTHER, 1, 3)])
+    assert isinstance(read, Read)
+    assert read.lane == OTHER
+
+
+def test_what_was_read_late_does_not_make_a_lane_shorter() -> None:
+    half, _ = welcomed(10, 10)
+    half.grown([Head(LANE, 1, 12)])
+    half.heartbeat([Head(LANE, 1, 11)])
+    assert claimed(half) == [(7, 12, True)]
+
+
+def test_who_was_heard_is_said_once_however_it_became_known() -> None:
+    half, _ = welcomed(10, 10)
+    at_headquarters(half, LANE, 10)
+    half.grown([Head(LANE, 1, 10)])
+    half.heartbeat([])
+    assert claimed(half) == [(7, 10, True)]
+    half.heartbeat([])
+    assert claimed(half) == []
+
+
+def test_a_lane_that_begins_late_is_sent_from_its_first() -> None:
+    half = ClientHalf()
+    half.hello([Head(LANE, 101, 120)], Cursor())
+    welcome = sync_pb2.Welcome(protocol_version=1, lanes=[state(80)])
+    [_, read] = half.received(sync_pb2.SyncResponse(welcome=welcome))
+    assert isinstance(read, Read)
+    assert read.after == 100
+
+
+def test_hello_names_every_lane_and_the_process() -> None:
+    half = ClientHalf()
+    half.hello([Head(LANE, 1, 10, believed=9), quiet(OTHER, 3)], Cursor(), instance=77)
+    frame = half.take()
+    assert frame is not None
+    assert frame.hello.instance == 77
+    assert [(lane.epoch, lane.believed) for lane in frame.hello.lanes] == [(7, 9), (8, 0)]

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.parameters import (
     DAY_S,
-    GiftCardParameters,
+    CardParameters,
     OfflineProfile,
     Parameters,
-    check_gift_card,
+    check_cards,
     check_profile,
 )
 
@@ -19,7 +19,7 @@ SECONDS = st.floats(0, 366 * DAY_S)
 
 
 def test_the_defaults_are_the_agreed_ones_and_hold() -> None:
-    parameters = check_gift_card(GiftCardParameters())
+    parameters = check_cards(CardParameters())
     assert not parameters.allow_concluding_offline
     assert parameters.lease_s == 120
     assert parameters.grace_s == 72 * 3600
@@ -29,7 +29,7 @@ def test_the_defaults_are_the_agreed_ones_and_hold() -> None:
 
 
 def test_without_the_parameter_no_lock_has_terms() -> None:
-    off = GiftCardParameters(conclude_within_s=60)
+    off = CardParameters(conclude_within_s=60)
     assert off.terms_s == 0
     assert replace(off, allow_concluding_offline=True).terms_s == 60
 
@@ -38,35 +38,35 @@ def test_without_the_parameter_no_lock_has_terms() -> None:
 def test_nothing_may_be_concluded_after_headquarters_has_let_go(
     conclude_s: float, margin_s: float, lease_s: float, grace_s: float
 ) -> None:
-    parameters = GiftCardParameters(
+    parameters = CardParameters(
         conclude_within_s=conclude_s, settle_margin_s=margin_s, lease_s=lease_s, grace_s=grace_s
     )
     if conclude_s + margin_s <= lease_s + grace_s:
-        assert check_gift_card(parameters) is parameters
+        assert check_cards(parameters) is parameters
     else:
         with pytest.raises(Misuse) as refusal:
-            check_gift_card(parameters)
+            check_cards(parameters)
         assert refusal.value.reason is Reason.PARAMETERS_INVALID
 
 
 def test_the_limit_itself_is_allowed_and_a_second_more_is_not() -> None:
-    even = GiftCardParameters(conclude_within_s=70, settle_margin_s=50, lease_s=20, grace_s=100)
-    assert check_gift_card(even) is even
+    even = CardParameters(conclude_within_s=70, settle_margin_s=50, lease_s=20, grace_s=100)
+    assert check_cards(even) is even
     with pytest.raises(Misuse):
-        check_gift_card(replace(even, conclude_within_s=71))
+        check_cards(replace(even, conclude_within_s=71))
 
 
 def test_the_rule_holds_also_while_the_parameter_is_off() -> None:
     with pytest.raises(Misuse):
-        check_gift_card(GiftCardParameters(conclude_within_s=30 * DAY_S))
+        check_cards(CardParameters(conclude_within_s=30 * DAY_S))
 
 
-NOTHING = GiftCardParameters(conclude_within_s=0, settle_margin_s=0, lease_s=1, grace_s=0)
+NOTHING = CardParameters(conclude_within_s=0, settle_margin_s=0, lease_s=1, grace_s=0)
 
 
 @pytest.mark.parametrize("value", [-1.0, 367 * DAY_S, math.inf, math.nan])
 def test_times_are_between_nothing_and_a_year(value: float) -> None:
-    assert check_gift_card(NOTHING) is NOTHING
+    assert check_cards(NOTHING) is NOTHING
     for wrong in (
         replace(NOTHING, conclude_within_s=value),
         replace(NOTHING, settle_margin_s=value),
@@ -74,7 +74,7 @@ def test_times_are_between_nothing_and_a_year(value: float) -> None:
         replace(NOTHING, grace_s=value),
     ):
         with pytest.raises(Misuse):
-            check_gift_card(wrong)
+            check_cards(wrong)
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,15 @@ from stillopen.core.sale import (
     ReturnOf,
     Sale,
     SaleState,
-    add_card,
-    add_cash,
     add_line,
     change_line,
-    check_card_amount,
     check_complete,
     check_version,
     complete,
     void,
     void_line,
-    void_tender,
 )
+from stillopen.core.tender import add_card, add_cash, check_card_amount, void_tender
 
 ONE_APPLE = add_line(SALE, APPLE, 1000, 7)
 
@@ -146,7 +143,7 @@ def test_quantity_and_price_of_a_line_change_apart_and_together() -> None:
 @pytest.mark.parametrize("quantity", [0, -1000, QUANTITY_MILLI_MAX + 1])
 def test_a_line_never_turns_into_a_return(quantity: int) -> None:
     assert refused(lambda: change_line(ONE_APPLE, "L1", quantity)).field == "quantity_milli"
-    back = add_line(SALE, APPLE, -1000, 7, return_of=BACK)
+    back = add_line(SALE, APPLE, -1000, 7, return_of=ReturnOf("bruised"))
     assert refused(lambda: change_line(back, "L1", abs(quantity))).field == "quantity_milli"
     assert change_line(back, "L1", -2000).total == eur(-200)
 

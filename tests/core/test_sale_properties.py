@@ -14,15 +14,14 @@ from stillopen.core.sale import (
     Sale,
     SaleState,
     TenderKind,
-    add_card,
-    add_cash,
     add_line,
     change_line,
     complete,
     void,
     void_line,
-    void_tender,
 )
+from stillopen.core.tax import Tax
+from stillopen.core.tender import add_card, add_cash, void_tender
 
 Change = Callable[[Sale], Sale]
 
@@ -41,7 +40,7 @@ def _line(price: int, quantity: int, by_hand: int | None) -> Step:
         f"line {price} x {quantity} by hand {by_hand}",
         lambda sale: add_line(
             sale,
-            Product("P", "P", eur(price)),
+            Product("P", "P", eur(price), tax=Tax("G", 17 * price)),
             quantity,
             1,
             given,
@@ -112,6 +111,8 @@ def check_sums(sale: Sale) -> None:
     assert sale.tendered == eur(tendered)
     assert sale.due == eur(total - tendered)
     assert sale.change.minor >= 0
+    tax = sum(x.tax.included_minor(x.total.minor) for x in sale.lines if not x.voided)
+    assert sale.tax == eur(tax)
     if total >= 0 and sale.due.minor <= 0:
         assert sale.total == sale.tendered - sale.change
     for line in sale.lines:

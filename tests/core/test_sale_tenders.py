@@ -14,15 +14,17 @@ from stillopen.core.sale import (
     SaleState,
     Tender,
     TenderKind,
-    add_card,
-    add_cash,
     add_line,
     change_line,
-    check_card_amount,
     complete,
+    void_line,
+)
+from stillopen.core.tender import (
+    add_card,
+    add_cash,
+    check_card_amount,
     find_tender,
     next_tender_id,
-    void_line,
     void_tender,
 )
 
@@ -60,7 +62,7 @@ def test_a_card_pays_up_to_what_is_due(minor: int) -> None:
     [
         (eur(1001), Reason.EXCEEDS_DUE),
         (eur(0), Reason.INVALID_ARGUMENT),
-        (eur(-1), Reason.INVALID_ARGUMENT),
+        (eur(-1), Reason.EXCEEDS_DUE),
         (Money("USD", 1), Reason.CURRENCY_MISMATCH),
         (Money("eur", 1), Reason.INVALID_ARGUMENT),
     ],

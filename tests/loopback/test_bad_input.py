@@ -232,9 +232,9 @@ BAD: dict[str, tuple[Act, Reason, str]] = {
     "cash beyond all": (tender_with(CASH, 10**15 + 1), INVALID, "amount"),
     "cash with a card": (tender_with(CASH, 1, GIFT), INVALID, "card_number"),
     "card of nothing": (tender_with(CARD, 0, GIFT), INVALID, "amount"),
-    "card negative": (tender_with(CARD, -1, GIFT), INVALID, "amount"),
+    "card refunded without a return": (tender_with(CARD, -1, GIFT), Reason.EXCEEDS_DUE, "amount"),
     "card beyond what is due": (tender_with(CARD, 301, GIFT), Reason.EXCEEDS_DUE, "amount"),
-    "card without number": (tender_with(CARD, 300), INVALID, "number"),
+    "card without number": (tender_with(CARD, 300), INVALID, "card_number"),
     "card number with controls": (tender_with(CARD, 300, "6001\x00"), INVALID, "number"),
 }
 

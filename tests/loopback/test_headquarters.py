@@ -10,7 +10,7 @@ from tests.support.estate_parts import GIFT, ME, PRODUCTS, STAFF, eur, one
 from tests.support.estate_till import Till
 
 from stillopen.core.errors import Reason
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile
+from stillopen.core.parameters import CardParameters, OfflineProfile
 from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import send_all
 from stillopen.v1 import channel_data_pb2, headquarters_pb2, realtime_pb2, types_pb2
@@ -158,14 +158,14 @@ async def test_changed_parameters_reach_the_register_by_themselves(
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (GiftCardParameters(conclude_within_s=200_000), Reason.PARAMETERS_INVALID),
-        (GiftCardParameters(lease_s=0), Reason.INVALID_ARGUMENT),
-        (GiftCardParameters(grace_s=-1), Reason.INVALID_ARGUMENT),
-        (GiftCardParameters(grace_s=367 * 86_400.0), Reason.INVALID_ARGUMENT),
+        (CardParameters(conclude_within_s=200_000), Reason.PARAMETERS_INVALID),
+        (CardParameters(lease_s=0), Reason.INVALID_ARGUMENT),
+        (CardParameters(grace_s=-1), Reason.INVALID_ARGUMENT),
+        (CardParameters(grace_s=367 * 86_400.0), Reason.INVALID_ARGUMENT),
     ],
 )
 async def test_parameters_that_could_outlast_the_lock_are_refused(
-    estate: Estate, wrong: GiftCardParameters, reason: Reason
+    estate: Estate, wrong: CardParameters, reason: Reason
 ) -> None:
     async with estate.refuses(reason):
         await estate.people.set_gift_card(wrong)

@@ -1,34 +1,45 @@
-"""A frontend that never gives up: it repeats what was not answered and checks what it finds then.
-
-Two sales: one paid partly by gift card and completed, one whose gift card is taken back and that is
-given up then.
-"""
+"""A frontend that never gives up: it repeats what was not answered and checks what it finds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tests.support.estate_parts import GIFT, PATIENCE_S, STEP_S, eur, until
-from tests.support.estate_till import Sale, Till
+from tests.support.estate_parts import PATIENCE_S, STEP_S, until
+from tests.support.estate_till import TIMEOUT_S, Sale, Till
 
 from stillopen.core.errors import Reason, Refused, Unreachable
-from stillopen.v1 import types_pb2
+from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.status import call
+from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc, types_pb2
 
 T = TypeVar("T")
-FIRST, SECOND = "1" * 32, "2" * 32
-BY_CARD = 300
 OPEN = types_pb2.SALE_STATE_OPEN
 
-_NO_LINK = {Reason.OFFLINE, Reason.HEADQUARTERS_UNREACHABLE, Reason.CONCLUDE_NOT_ALLOWED}
-_LEFT_BEHIND = {Reason.CARD_TWICE, Reason.CARD_LOCKED}
-"""The lock of the attempt before is still to be unlocked; the journal is bringing that."""
+REGISTER = Caller(CallerKind.REGISTER, "R1")
+_NO_LINK = {
+    Reason.OFFLINE,
+    Reason.HEADQUARTERS_UNREACHABLE,
+    Reason.CONCLUDE_NOT_ALLOWED,
+    Reason.HANDED_OVER,
+}
+_LEFT_BEHIND = {Reason.CARD_TWICE, Reason.CARD_LOCKED, Reason.CARD_PENDING}
+"""The journal is still bringing the unlock of the attempt before, or the memo."""
 
 
 class Cashier:
-    """Works through the script, whatever ends and comes back meanwhile."""
+    """Works through a script, whatever ends and comes back meanwhile."""
 
-    def __init__(self, till: Till) -> None:
+    def __init__(
+        self,
+        till: Till,
+        script: Callable[["Cashier"], Awaitable[None]],
+        data: channel_data_pb2_grpc.ChannelDataServiceStub,
+    ) -> None:
         self.till = till
+        self.memos: dict[str, int] = {}
+        """What is to be left, in cents, of each memo that was printed."""
+        self._script = script
+        self._data = data
         self.receipts: list[Sale] = []
         """Every sale whose completion was answered."""
         self.refusals: list[str] = []
@@ -36,41 +47,54 @@ class Cashier:
         """Called when the register is back, before anything is asked of it."""
         self._answered: Sale | None = None
 
-    async def script(self) -> None:
-        """Both sales."""
-        till = self.till
-        await self._surely(till.sign_in)
-        sale = await self._write(lambda: till.begin(FIRST))
-        sale = await self._on(sale, lambda s: till.line(s, "APPLE", 2_000))
-        sale = await self._on(sale, lambda s: till.line(s, "4002", 1_000))
-        sale = await self._on(sale, lambda s: till.card(s, eur(BY_CARD)))
-        sale = await self._on(sale, till.cash)
-        self.receipts.append(await self._on(sale, till.complete))
-        await self._surely(lambda: till.until(lambda s: s.waiting_entries == 0))
-        sale = await self._write(lambda: till.begin(SECOND))
-        sale = await self._on(sale, lambda s: till.line(s, "PEAR", 2_000))
-        sale = await self._on(sale, lambda s: till.card(s, number=GIFT))
-        sale = await self._on(sale, lambda s: till.void_tender(s, "T1"))
-        await self._on(sale, till.void)
+    async def play(self) -> None:
+        """Signs in and works through the script."""
+        await self.surely(self.till.sign_in)
+        await self._script(self)
+
+    async def complete(self, sale: Sale) -> Sale:
+        """Completes a sale and keeps its receipt."""
+        self.receipts.append(await self.on(sale, self.till.complete))
+        return self.receipts[-1]
+
+    async def suspend(self, sale: Sale) -> None:
+        """Suspends a sale, and waits until the channel has taken it over."""
+        await self.write(lambda: self.till.suspend(sale))
+        request = channel_data_pb2.ListTransactionsRequest(suspended=True)
+
+        async def taken_over() -> bool:
+            try:
+                found = await call(self._data.ListTransactions, request, REGISTER, TIMEOUT_S)
+            except Unreachable:
+                return False
+            return any(each.transaction_id == sale.transaction_id for each in found.sales)
+
+        await until(taken_over)
+
+    async def home(self) -> None:
+        """Waits until everything of this register is at headquarters and has taken effect."""
+        await self.surely(lambda: self.till.until(lambda s: s.waiting_headquarters == 0))
 
     async def one_more(self, number: int) -> None:
         """A small sale, so that everything is done once more."""
         till = self.till
-        sale = await self._write(lambda: till.begin(f"{number:032x}"))
-        sale = await self._on(sale, till.line)
-        sale = await self._on(sale, till.card)
-        self.receipts.append(await self._on(sale, till.complete))
+        sale = await self.write(lambda: till.begin(f"{number:032x}"))
+        sale = await self.on(sale, till.line)
+        sale = await self.on(sale, till.card)
+        self.receipts.append(await self.on(sale, till.complete))
 
-    async def _on(self, sale: Sale, act: Callable[[Sale], Awaitable[Sale]]) -> Sale:
-        return await self._write(lambda: act(sale))
+    async def on(self, sale: Sale, act: Callable[[Sale], Awaitable[Sale]]) -> Sale:
+        """Does something with a sale, until it is answered."""
+        return await self.write(lambda: act(sale))
 
-    async def _write(self, act: Callable[[], Awaitable[Sale]]) -> Sale:
+    async def write(self, act: Callable[[], Awaitable[Sale]]) -> Sale:
         """Writes; the same request again until it is answered."""
-        sale = await self._surely(act)
+        sale = await self.surely(act)
         self._answered = sale if sale.state == OPEN else None
         return sale
 
-    async def _surely(self, act: Callable[[], Awaitable[T]]) -> T:
+    async def surely(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Asks until it is answered, and does about refusals what a cashier does."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while True:
@@ -108,12 +132,12 @@ class Cashier:
     async def _mend(self, error: Refused) -> None:
         """Does what a cashier does about a refusal; other refusals are wrong here."""
         if error.reason is Reason.NOT_SIGNED_IN:
-            await self._surely(self.till.sign_in)
+            await self.surely(self.till.sign_in)
         elif error.reason in _NO_LINK:
-            await self._surely(lambda: self.till.until(lambda s: s.link_up))
-            await self._surely(lambda: self.till.switch(connect=True))
+            await self.surely(lambda: self.till.until(lambda s: s.link_up))
+            await self.surely(lambda: self.till.switch(connect=True))
         elif error.reason is Reason.NOT_READY:
-            await self._surely(lambda: self.till.until(lambda s: s.offline_ready))
+            await self.surely(lambda: self.till.until(lambda s: s.offline_ready))
         elif error.reason in _LEFT_BEHIND:
             await until(self._nothing_waits)
         else:

@@ -11,10 +11,11 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from tests.processes.counting import Points
-from tests.support.estate_parts import CURRENCY, STORE, fits
+from tests.support.estate_parts import CURRENCY, RESERVE_BYTES, STORE, fits
 
 from stillopen.cli.machine import Machine, Place
 from stillopen.cli.places import (
@@ -25,6 +26,7 @@ from stillopen.cli.places import (
     start_register,
 )
 from stillopen.register import RegisterSettings
+from stillopen.storage.reserve import FileReserve
 
 
 def say(value: object) -> None:
@@ -48,7 +50,10 @@ async def run(arguments: argparse.Namespace) -> None:
     """Runs the place until SIGTERM."""
     points = Points(arguments.die, arguments.marker, armed=not arguments.arm)
     machine = Machine(
-        open_engine=points.open_engine, open_channel=points.open_channel, check_password=fits
+        open_engine=points.open_engine,
+        open_channel=points.open_channel,
+        check_password=fits,
+        reserve=partial(FileReserve, size_bytes=RESERVE_BYTES),
     )
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()

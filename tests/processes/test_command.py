@@ -3,12 +3,19 @@
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.estate_messages import ask, entry_of, sale_of
 from tests.support.shop import open_shop
 
-from stillopen.cli.estate import HEADQUARTERS, Estate
+from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate
+from stillopen.cli.headquarters import Headquarters
+from stillopen.core.sale import ReturnOf, Sale
+from stillopen.rpc.channel import open_channel
+from stillopen.rpc.wire import entry_to
+from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc
 
 COMMAND = Path(sys.executable).parent / "stillopen"
 TIMEOUT_S = 90.0
@@ -40,6 +47,9 @@ def at(estate: Estate) -> str:
         ["journal", "list"],
         ["journal", "verify"],
         ["card", "balance"],
+        *(["lane", what] for what in ("list", "show", "acknowledge", "declare-lost")),
+        ["lane", "end-recovery"],
+        ["returns", "list"],
         ["parameters", "show"],
         ["parameters", "set"],
         ["demo"],
@@ -158,6 +168,35 @@ async def test_a_register_shows_its_status_and_journal(tmp_path: Path) -> None:
         assert (code, json.loads(out)["lines"]) == (0, [])
         code, out, _ = await stillopen("journal", "verify", str(tmp_path / "R1"), "--json")
         assert (code, json.loads(out)) == (0, {"entries": 0, "faults": []})
+
+
+async def test_more_returned_than_sold_is_listed_for_people(tmp_path: Path) -> None:
+    bought = sale_of(1)
+    [line] = bought.lines
+    back = ReturnOf("torn", bought.transaction_id, line.line_id)
+    sales = [bought, *(gives_back(sale_of(number), back) for number in (2, 3))]
+    async with open_shop(tmp_path) as estate, open_channel(estate.address(CHANNEL)) as channel:
+        stub = channel_data_pb2_grpc.ChannelDataServiceStub(channel)
+        for number, sale in enumerate(sales, 1):
+            entry = entry_to(entry_of(sale, number))
+            request = channel_data_pb2.SaveTransactionRequest(entry=entry)
+            await ask(stub.SaveTransaction, request)
+        async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
+            await headquarters.until_complete(TIMEOUT_S)
+        code, out, _ = await stillopen("returns", "list", at(estate))
+        assert code == 0
+        assert all(text in out for text in ("no 1", *(sale.transaction_id for sale in sales[1:])))
+        code, out, _ = await stillopen("returns", "list", at(estate), "--json")
+        [over] = json.loads(out)
+        assert (over["sold_milli"], over["line"]["returned_milli"]) == ("1000", "2000")
+
+
+def gives_back(sale: Sale, back: ReturnOf) -> Sale:
+    """The sale as one that gives something back."""
+    [line] = sale.lines
+    returned = replace(line, quantity_milli=-line.quantity_milli, return_of=back)
+    tenders = tuple(replace(each, amount=-each.amount) for each in sale.tenders)
+    return replace(sale, lines=(returned,), tenders=tenders)
 
 
 async def test_the_demo_ends_with_books_that_agree() -> None:

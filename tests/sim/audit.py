@@ -1,10 +1,13 @@
 """What the estate says of itself when all is over, read with the calls that anybody has."""
 
 import asyncio
+import contextlib
 
 from tests.sim.history import Answers, History, now_s
 from tests.sim.world import OFFICE, TIMEOUT_S, Estate
 
+from stillopen.core.errors import Refused
+from stillopen.register.handing import FINISH_AFTER_S
 from stillopen.rpc.status import call
 from stillopen.v1 import headquarters_pb2, realtime_pb2, register_pb2
 
@@ -40,14 +43,16 @@ async def drain(estate: Estate, answers: Answers) -> None:
         await asyncio.sleep(_POLL_S)
 
 
-async def read_all(estate: Estate, answers: Answers) -> None:
+async def read_all(estate: Estate, history: History, answers: Answers) -> None:
     """Asks everybody what there is."""
     answers.transactions += await _transactions(estate)
     answers.completeness = await _completeness(estate)
-    for card in estate.plan.cards:
-        request = realtime_pb2.ListCardEntriesRequest(number=card.number)
-        ledger = await call(estate.cards.ListCardEntries, request, OFFICE, TIMEOUT_S)
-        answers.ledgers[card.number] = ledger
+    numbers = [card.number for card in estate.plan.cards]
+    for number in (*numbers, *history.fresh_cards, *history.memos):
+        request = realtime_pb2.ListCardEntriesRequest(number=number)
+        with contextlib.suppress(Refused):  # nobody got round to selling it
+            ledger = await call(estate.cards.ListCardEntries, request, OFFICE, TIMEOUT_S)
+            answers.ledgers[number] = ledger
     locks = realtime_pb2.ListLocksRequest()
     answers.locks += (await call(estate.cards.ListLocks, locks, OFFICE, TIMEOUT_S)).locks
     wanted = realtime_pb2.ListExceptionsRequest()
@@ -56,6 +61,15 @@ async def read_all(estate: Estate, answers: Answers) -> None:
     for name in estate.registers:
         answers.statuses[name] = await _status(estate, name)
         answers.journals[name] = await _journal(estate, name)
+
+
+async def read_carts(estate: Estate, answers: Answers) -> None:
+    """Asks what is suspended, once recalls that nobody repeated were finished."""
+    await asyncio.sleep(2 * FINISH_AFTER_S)
+    for name in estate.registers:
+        request = register_pb2.ListSuspendedRequest()
+        listed = await call(estate.register(name).ListSuspended, request, OFFICE, TIMEOUT_S)
+        answers.carts[name] = list(listed.sales)
 
 
 async def _status(estate: Estate, name: str) -> register_pb2.RegisterStatus:

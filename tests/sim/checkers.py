@@ -7,13 +7,15 @@ its own, named by its promise; `violations` runs them all.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 from tests.sim.history import Answers, Card, Event, History, Kind
+from tests.sim.ledgers import Move, cards_of, memos_used_wrongly, moves_of, takes
 
 from stillopen.v1 import types_pb2
 
 COMPLETED, VOIDED = types_pb2.SALE_STATE_COMPLETED, types_pb2.SALE_STATE_VOIDED
+SUSPENDED = types_pb2.SALE_STATE_SUSPENDED
 _FINAL = {"COMPLETED": COMPLETED, "VOIDED": VOIDED}
 
 
@@ -48,6 +50,9 @@ def p1_nothing_printed_is_lost(record: Record) -> Iterator[str]:
         copy = types_pb2.Sale()
         copy.CopyFrom(printed)
         copy.ClearField("receipt")
+        for tender in copy.tenders:  # numbers are on paper only
+            if tender.card.new_memo.number:
+                tender.card.new_memo.ClearField("number")
         if found.sale != copy:
             yield f"sale {name} at headquarters is not what was printed"
 
@@ -82,54 +87,54 @@ def p2_exactly_once(record: Record) -> Iterator[str]:
 
 
 def p3_money_is_conserved(record: Record) -> Iterator[str]:
-    """A card's balance is the sum of its ledger, never negative, opening less what was spent."""
-    unpaid = {(e.transaction_id, e.operation.line_id) for e in record.answers.exceptions}
-    for card in record.cards:
-        ledger = record.answers.ledgers[card.number]
+    """A card's balance is the sum of its ledger, never negative, and what sales made of it."""
+    opened = {card.number: card.opening_minor for card in record.cards}
+    moved: Counter[str] = Counter()
+    for move in moves_of(record.answers):
+        moved[move.card_id] += move.minor
+    for number, ledger in record.answers.ledgers.items():
         balance = ledger.balance.minor_units
         added = sum(entry.amount.minor_units for entry in ledger.entries)
         if balance != added:
-            yield f"card {card.number}: balance {balance}, ledger {added}"
+            yield f"card {number}: balance {balance}, ledger {added}"
         if balance < 0:
-            yield f"card {card.number}: balance {balance}"
+            yield f"card {number}: balance {balance}"
         openings = [e.amount.minor_units for e in ledger.entries if e.kind == "OPENING"]
-        if openings != [card.opening_minor]:
-            yield f"card {card.number}: opened with {openings}, imported with {card.opening_minor}"
-        spent = sum(
-            tender.amount.minor_units
-            for name, tender in _paid_by_card(record)
-            if tender.card.card_id == ledger.card_id and (name, tender.line_id) not in unpaid
-        )
-        if balance != card.opening_minor - spent:
-            yield f"card {card.number}: {card.opening_minor} less {spent} spent is not {balance}"
+        if openings != ([opened[number]] if number in opened else []):
+            yield f"card {number}: opened with {openings}, imported with {opened.get(number)}"
+        if balance != opened.get(number, 0) + moved[ledger.card_id]:
+            yield f"card {number}: {moved[ledger.card_id]} was moved and {balance} is on it"
 
 
 def p4_one_holder(record: Record) -> Iterator[str]:
-    """Every debit is a tender of a completed sale, once; no two sales held a card at once."""
+    """Every entry is an operation of a completed sale, once; no two sales held a card at once."""
     debits = Counter(
-        (entry.transaction_id, ledger.card_id, -entry.amount.minor_units)
+        Move(
+            entry.transaction_id,
+            ledger.card_id,
+            entry.amount.minor_units,
+            remainder=entry.kind == "REMAINDER",
+        )
         for ledger in record.answers.ledgers.values()
         for entry in ledger.entries
         if entry.kind != "OPENING"
     )
-    unpaid = {(e.transaction_id, e.operation.line_id) for e in record.answers.exceptions}
-    wanted = Counter(
-        (name, tender.card.card_id, tender.amount.minor_units)
-        for name, tender in _paid_by_card(record)
-        if (name, tender.line_id) not in unpaid
-    )
-    yield from (f"debit {debit} belongs to no sale" for debit in sorted((debits - wanted).keys()))
-    yield from (f"tender {tender} was not debited" for tender in sorted((wanted - debits).keys()))
+    wanted = Counter(moves_of(record.answers))
+    yield from (f"entry {debit} belongs to no sale" for debit in sorted((debits - wanted).keys()))
+    yield from (f"{tender} is in no ledger" for tender in sorted((wanted - debits).keys()))
     if record.exceptional:
         return
     for each in record.answers.exceptions:
         yield f"exception {each.reason} for sale {each.transaction_id}"
-    held = _held(record.history.events)
-    for card_id, spans in held.items():
-        spans.sort()
-        for (_, until_s, first), (from_s, _, second) in pairwise(spans):
-            if from_s < until_s:
-                yield f"card {card_id} was held by sale {first} and by {second} at {from_s:.3f} s"
+    for card_id, spans in _held(record.history.events).items():
+        for first, second in combinations(sorted(spans), 2):
+            # Only a debit ends locks that have lapsed: after a credit one may be renewed.
+            ended_first = min(first, second, key=lambda span: span.until_s)
+            if second.from_s < first.until_s and ended_first.takes:
+                yield (
+                    f"card {card_id} was held by sale {first.name} and by {second.name}"
+                    f" at {second.from_s:.3f} s"
+                )
 
 
 def p5_every_lock_ends(record: Record) -> Iterator[str]:
@@ -174,15 +179,17 @@ def _follows(
     before: types_pb2.Sale | None, sale: types_pb2.Sale, asked: Counter[tuple[str, int]]
 ) -> Iterator[str]:
     name, version = sale.transaction_id, sale.version
+    recalled = before is not None and _is_finished_recall(before)
     if before is None:
-        if version != 1:
+        # A recall that was answered late may have been finished by the register meanwhile.
+        if version != 1 and not (version == 2 and sale.recalled_from):
             yield f"sale {name} began with version {version}"
     elif version == before.version:
         if sale != before:
             yield f"version {version} of sale {name} is not what it was"
     elif version != before.version + 1:
         yield f"sale {name} went from version {before.version} to {version}"
-    elif not asked[name, before.version]:
+    elif not asked[name, before.version] and not (recalled and asked[name, 0]):
         yield f"sale {name} has version {version}, and nobody asked for it"
     elif not _grew(before, sale):
         yield f"sale {name} lost lines or payments with version {version}"
@@ -204,6 +211,34 @@ def p9_the_cashier_is_told(record: Record) -> Iterator[str]:
             yield f"{status.register_id} was told of {status.waiting_amount.minor_units}, {amount}"
 
 
+def h25_one_owner(record: Record) -> Iterator[str]:
+    """Every suspended sale waits, or one sale goes on from it, with its lines as they were.
+
+    Two may when a manager ended a claim; none may be lost.
+    """
+    final = {each.sale.transaction_id: each.sale for each in record.answers.transactions}
+    waiting = {s.transaction_id: s for sales in record.answers.carts.values() for s in sales}
+    shown = [event.sale for event in record.history.events if event.sale is not None]
+    carts = {s.transaction_id: s for s in shown if s.state == SUSPENDED} | waiting
+    after: dict[str, set[str]] = defaultdict(set)
+    for sale in (*final.values(), *carts.values()):
+        if sale.recalled_from:
+            after[sale.recalled_from].add(sale.transaction_id)
+            if not _same_goods(carts.get(sale.recalled_from), sale):
+                yield f"sale {sale.transaction_id} is not what was suspended"
+    for name in carts:
+        ways = len(after[name]) + (name in waiting) + (name in final)
+        if not ways:
+            yield f"suspended sale {name} is lost"
+        if ways > 1 and name not in record.history.ended_claims:
+            yield f"suspended sale {name} is in {ways} places"
+
+
+def h11_memos(record: Record) -> Iterator[str]:
+    """A memo is issued once and spent once; what is left of it is what was not paid."""
+    yield from memos_used_wrongly(record.answers, record.history.memos)
+
+
 CHECKS: dict[str, Check] = {
     "P1": p1_nothing_printed_is_lost,
     "P2": p2_exactly_once,
@@ -213,6 +248,8 @@ CHECKS: dict[str, Check] = {
     "P7": p7_it_heals,
     "P8": p8_an_open_sale_survives,
     "P9": p9_the_cashier_is_told,
+    "H11": h11_memos,
+    "H25": h25_one_owner,
 }
 
 
@@ -221,37 +258,35 @@ def violations(record: Record) -> list[str]:
     return [f"{name}: {line}" for name, check in CHECKS.items() for line in check(record)]
 
 
-def _paid_by_card(record: Record) -> Iterator[tuple[str, types_pb2.Tender]]:
-    """Card payments of completed sales."""
-    for each in record.answers.transactions:
-        if each.sale.state == COMPLETED:
-            for tender in each.sale.tenders:
-                if tender.HasField("card") and not tender.voided:
-                    yield each.sale.transaction_id, tender
+@dataclass(frozen=True, slots=True, order=True)
+class _Span:
+    """From when until when a completed sale surely held a card, and whether it took money off."""
+
+    from_s: float
+    until_s: float
+    name: str
+    takes: bool
 
 
-def _held(events: list[Event]) -> dict[str, list[tuple[float, float, str]]]:
+def _held(events: list[Event]) -> dict[str, list[_Span]]:
     """By card: from when until when a completed sale surely held it, and which sale."""
     since: dict[tuple[str, str], float] = {}
     completing: dict[str, float] = {}
-    held: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    held: dict[str, list[_Span]] = defaultdict(list)
     done: set[str] = set()
     for event in events:
         name, sale = event.transaction_id, event.sale
         if event.kind is Kind.SENT and event.method == "Complete":
             completing[name] = event.time_s
-        for tender in sale.tenders if sale is not None else ():
-            if tender.HasField("card"):
-                since.setdefault((name, tender.line_id), event.time_s)
+        for line_id, _, _ in cards_of(sale) if sale is not None else ():
+            since.setdefault((name, line_id), event.time_s)
         if sale is None or sale.state != COMPLETED or name in done:
             continue
         done.add(name)
-        for tender in sale.tenders:
-            if not tender.HasField("card") or tender.voided:
-                continue
-            from_s, until_s = since[name, tender.line_id], completing.get(name, 0.0)
+        for line_id, card, _ in cards_of(sale):
+            from_s, until_s = since[name, line_id], completing.get(name, 0.0)
             if from_s < until_s:
-                held[tender.card.card_id].append((from_s, until_s, name))
+                held[card.card_id].append(_Span(from_s, until_s, name, takes(card)))
     return held
 
 
@@ -262,6 +297,22 @@ def _grew(before: types_pb2.Sale, after: types_pb2.Sale) -> bool:
     kept_lines = [line.line_id for line in after.lines][: len(lines)]
     kept_tenders = [tender.line_id for tender in after.tenders][: len(tenders)]
     return (lines, tenders) == (kept_lines, kept_tenders)
+
+
+def _is_finished_recall(sale: types_pb2.Sale) -> bool:
+    """Whether its register suspended it under the id that a recall had named."""
+    return sale.version == 1 and sale.state == SUSPENDED and bool(sale.recalled_from)
+
+
+def _same_goods(cart: types_pb2.Sale | None, sale: types_pb2.Sale) -> bool:
+    """Whether the sale begins with the lines of the cart, at their prices; any may be voided."""
+    if cart is None:
+        return False
+    goods = [
+        (x.line_id, x.product_id, x.quantity_milli, x.unit_price.minor_units, x.catalogue_sequence)
+        for x in (*cart.lines, *sale.lines)
+    ]
+    return goods[: len(cart.lines)] == goods[len(cart.lines) :][: len(cart.lines)]
 
 
 def _brief(message: object) -> str:

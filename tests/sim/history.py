@@ -55,6 +55,12 @@ class History:
         """Every completed sale that a cashier was given a receipt of."""
         self.glances: list[Glance] = []
         self.refusals: Counter[str] = Counter()
+        self.ended_claims: set[str] = set()
+        """Suspended sales for which a manager was asked to end another's claim."""
+        self.fresh_cards: list[str] = []
+        """Numbers of gift cards that somebody tried to sell."""
+        self.memos: list[str] = []
+        """Numbers of credit memos that were printed."""
         self.surprises: list[str] = []
         """Answers that nobody should ever get."""
         self._digest = hashlib.sha256()
@@ -83,7 +89,19 @@ class History:
         self.events.append(event)
         self.tell(register, kind, transaction_id, version, method)
         if sale is not None and sale.state == types_pb2.SALE_STATE_COMPLETED:
+            if sale.transaction_id not in self.receipts:
+                made = (tender.card.new_memo.number for tender in sale.tenders)
+                self.memos += [number for number in made if number]
             self.receipts.setdefault(sale.transaction_id, sale)
+
+    def see(self, register: str, sale: types_pb2.Sale) -> None:
+        """Somebody was shown a suspended sale."""
+        self.add(register, Kind.SEEN, sale.transaction_id, sale.version, "ListSuspended", sale)
+
+    def end_claim(self, transaction_id: str) -> None:
+        """A manager is asked to end the claim on a suspended sale."""
+        self.ended_claims.add(transaction_id)
+        self.tell("manager", transaction_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +138,8 @@ class Answers:
     journals: dict[str, list[register_pb2.JournalLine]] = field(
         default_factory=dict[str, list[register_pb2.JournalLine]]
     )
+    carts: dict[str, list[types_pb2.Sale]] = field(default_factory=dict[str, list[types_pb2.Sale]])
+    """Suspended sales, as each register lists them at the very end."""
     waiting_when_healed: int = 0
     """Receipts handed out and not at headquarters when links came back."""
     drained_s: float | None = None

@@ -4,15 +4,16 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import grpc.aio
+from tests.sim.dealing import Dealing
 from tests.sim.history import Glance, History, Kind, now_s
 from tests.sim.process import PASSWORD
-from tests.sim.world import CURRENCY, STAFF, Estate, money
+from tests.sim.recalling import Answer, Recalling
+from tests.sim.world import STAFF, money
 
 from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
-from stillopen.core.parameters import GiftCardParameters
 from stillopen.register.wire import without_countdowns
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
@@ -25,18 +26,6 @@ PATIENCE = 40
 JOURNAL_PAGE = 500
 
 
-class WithSale(Protocol):
-    """An answer that shows the sale as it stands."""
-
-    @property
-    def sale(self) -> types_pb2.Sale:
-        """The sale."""
-        ...
-
-
-Answer = TypeVar("Answer", bound=WithSale)
-
-
 @dataclass(frozen=True, slots=True)
 class Habits:
     """What a cashier does, and how often, from 0 to 1."""
@@ -47,6 +36,8 @@ class Habits:
     """Between two customers."""
     lines_max: int = 4
     by_card: float = 0.6
+    deals: float = 0.1
+    """Sells, reloads or cashes out a gift card instead of ringing up goods."""
     dawdles: float = 0.03
     """Leaves a sale alone for minutes."""
     gives_up: float = 0.05
@@ -57,6 +48,13 @@ class Habits:
     """Gives a price."""
     switches: float = 0.05
     """Operation 917, before a customer."""
+    suspends: float = 0.06
+    recalls: float = 0.15
+    """Instead of a new sale, when something is suspended."""
+    by_receipt: float = 0.5
+    """Of the returns, when a receipt is at hand."""
+    asks_a_manager: float = 0.3
+    """When another goes on with the cart."""
     looks: float = 0.3
     """Asks for the sale again when an answer did not come."""
 
@@ -79,12 +77,15 @@ class Cashier:
         """Set to have the sale finished and the shop closed."""
         self._stub = stub
         self._rng = rng
-        self._cards = cards
+        self._dealing = Dealing(cards, rng, history)
         self._products = products
         self._history = history
         self._habits = habits
         self._caller = Caller(CallerKind.PERSON, f"cashier-{register}")
         self._sold: list[tuple[str, str]] = []
+        self._recalling = Recalling(
+            register, stub, rng, history, habits.asks_a_manager, self._ask, self._write
+        )
         self._wants_cash = False
         self._disconnected = False
 
@@ -102,13 +103,13 @@ class Cashier:
         await self._connect()
 
     async def _serve(self) -> None:
-        name = f"{self._rng.getrandbits(128):032x}"
-        begin = register_pb2.BeginRequest(transaction_id=name)
-        try:
-            sale = await self._write("Begin", self._stub.Begin, begin, name, 0)
-        except Refused as error:
-            self._surprise("Begin", error)
+        recalls = self._draw(self._habits.recalls)
+        sale = await self._recalling.one_of_the_list() if recalls else None
+        if sale is None:
+            sale = await self._begin()
+        if sale is None:
             return
+        name = sale.transaction_id
         self._wants_cash = False
         lines_left = self._rng.randint(1, self._habits.lines_max)
         steps = 0
@@ -122,7 +123,7 @@ class Cashier:
                 step = self._ring_up(sale)
             else:
                 lines_left = 0
-                step = self._go_on(sale, steps)
+                step = self._set_aside(sale) or self._go_on(sale, steps)
             try:
                 sale = await step
             except Refused as error:
@@ -130,7 +131,17 @@ class Cashier:
                 sale = await self._look(name)
             await self._pause(self._habits.pause_s, dawdles=4 if sale.tenders else 1)
         if sale.state == types_pb2.SALE_STATE_COMPLETED:
-            self._sold += [(name, line.line_id) for line in sale.lines if not line.voided]
+            goods = (x for x in sale.lines if not x.voided and not x.HasField("card"))
+            self._sold += [(name, line.line_id) for line in goods]
+
+    async def _begin(self) -> types_pb2.Sale | None:
+        name = f"{self._rng.getrandbits(128):032x}"
+        begin = register_pb2.BeginRequest(transaction_id=name)
+        try:
+            return await self._write("Begin", self._stub.Begin, begin, name, 0)
+        except Refused as error:
+            self._surprise("Begin", error)
+            return None
 
     async def _refused(self, error: Refused) -> None:
         self._history.refusals[str(error.reason)] += 1
@@ -147,6 +158,9 @@ class Cashier:
 
     def _ring_up(self, sale: types_pb2.Sale) -> Awaitable[types_pb2.Sale]:
         rng, name = self._rng, sale.transaction_id
+        if self._draw(self._habits.deals):
+            deal = self._dealing.line(sale)
+            return self._write("AddCardLine", self._stub.AddCardLine, deal, name, sale.version)
         number = rng.randrange(self._products)
         request = register_pb2.AddLineRequest(
             transaction_id=name,
@@ -158,6 +172,8 @@ class Cashier:
             request.unit_price.CopyFrom(money(rng.randint(1, 500)))
             request.price_reason = "damaged"
         if self._draw(self._habits.returns):
+            if self._sold and self._draw(self._habits.by_receipt):
+                return self._give_back(sale)
             request.quantity_milli = -request.quantity_milli
             request.return_of.reason = "too small"
             if self._sold:
@@ -168,11 +184,10 @@ class Cashier:
     def _go_on(self, sale: types_pb2.Sale, steps: int) -> Awaitable[types_pb2.Sale]:
         lines = [line for line in sale.lines if not line.voided]
         tenders = [tender for tender in sale.tenders if not tender.voided]
-        by_card = [tender for tender in tenders if tender.HasField("card")]
         if not lines or steps > PATIENCE or self._draw(self._habits.gives_up):
             return self._void(sale)
-        if by_card and self._wants_cash:
-            return self._void_tender(sale, self._rng.choice(by_card).line_id)
+        if self._wants_cash and (step := self._without_a_card(sale)):
+            return step
         if self._draw(self._habits.takes_back):
             if tenders and self._draw(0.5):
                 return self._void_tender(sale, self._rng.choice(tenders).line_id)
@@ -187,15 +202,20 @@ class Cashier:
             "Complete", self._stub.Complete, request, sale.transaction_id, sale.version
         )
 
+    def _without_a_card(self, sale: types_pb2.Sale) -> Awaitable[types_pb2.Sale] | None:
+        by_card = [t for t in sale.tenders if t.HasField("card") and not t.voided]
+        if by_card:
+            return self._void_tender(sale, self._rng.choice(by_card).line_id)
+        deals = [line for line in sale.lines if line.HasField("card") and not line.voided]
+        return self._void_line(sale, self._rng.choice(deals).line_id) if deals else None
+
     def _pay(self, sale: types_pb2.Sale) -> Awaitable[types_pb2.Sale]:
         due = sale.due.minor_units
         request = register_pb2.AddTenderRequest(
             transaction_id=sale.transaction_id, version=sale.version
         )
-        if due > 0 and not self._wants_cash and self._draw(self._habits.by_card):
-            request.kind = types_pb2.TENDER_KIND_GIFT_CARD
-            request.card_number = self._rng.choice(self._cards)
-            request.amount.CopyFrom(money(min(due, self._rng.randint(1, 1000))))
+        if not self._wants_cash and self._draw(self._habits.by_card):
+            self._dealing.tender(request, due)
         else:
             request.kind = types_pb2.TENDER_KIND_CASH
             more = self._rng.choice([0, 0, 50, 500]) if due > 0 else 0
@@ -203,6 +223,27 @@ class Cashier:
         return self._write(
             "AddTender", self._stub.AddTender, request, sale.transaction_id, sale.version
         )
+
+    def _set_aside(self, sale: types_pb2.Sale) -> Awaitable[types_pb2.Sale] | None:
+        name, version = sale.transaction_id, sale.version
+        bare = all(x.voided for x in sale.tenders) and not all(x.voided for x in sale.lines)
+        if not bare or not self._draw(self._habits.suspends):
+            return None
+        request = register_pb2.SuspendRequest(transaction_id=name, version=version)
+        return self._write("Suspend", self._stub.Suspend, request, name, version)
+
+    def _give_back(self, sale: types_pb2.Sale) -> Awaitable[types_pb2.Sale]:
+        name, version = sale.transaction_id, sale.version
+        bought, line_id = self._rng.choice(self._sold)
+        request = register_pb2.ReturnRequest(
+            transaction_id=name,
+            version=version,
+            receipt=bought,
+            line_id=line_id,
+            quantity_milli=self._rng.choice([333, 1000, 2000]),
+            reason="too large",
+        )
+        return self._write("Return", self._stub.Return, request, name, version)
 
     def _void(self, sale: types_pb2.Sale) -> Awaitable[types_pb2.Sale]:
         request = register_pb2.VoidRequest(transaction_id=sale.transaction_id, version=sale.version)
@@ -328,31 +369,3 @@ class Cashier:
 
     def _surprise(self, method: str, error: StillopenError) -> None:
         self._history.surprises.append(f"{self.register}: {method} answered {error}")
-
-
-async def office(estate: Estate, rng: random.Random, history: History) -> None:
-    """Somebody at headquarters: allows concluding offline and forbids it, changes prices."""
-    gift_card, factor = estate.plan.gift_card, 1
-    while True:
-        await asyncio.sleep(rng.uniform(5, 90))
-        try:
-            if rng.random() < 0.5:
-                gift_card = _flipped(gift_card)
-                history.tell("office", gift_card.allow_concluding_offline)
-                await estate.set_gift_card(gift_card)
-            else:
-                factor += 1
-                history.tell("office prices", factor, CURRENCY)
-                await estate.set_prices(factor)
-        except StillopenError as error:
-            history.tell("office", error.reason)
-
-
-def _flipped(before: GiftCardParameters) -> GiftCardParameters:
-    return GiftCardParameters(
-        not before.allow_concluding_offline,
-        before.conclude_within_s,
-        before.lease_s,
-        before.grace_s,
-        before.settle_margin_s,
-    )

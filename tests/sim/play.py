@@ -11,23 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.sim.audit import drain, note_waiting, read_all
+from tests.sim.audit import drain, note_waiting, read_all, read_carts
 from tests.sim.checkers import Record
 from tests.sim.history import Answers, Card, History, now_s
 from tests.sim.loop import run
-from tests.sim.people import Cashier, Habits, office
+from tests.sim.office import office
+from tests.sim.people import Cashier, Habits
 from tests.sim.weather import Storm, Weather, drawn_weather
 from tests.sim.world import Estate, Plan
 
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile
+from stillopen.core.parameters import CardParameters, OfflineProfile
 
 FINISH_S = 600.0
 """How long cashiers may take to finish their sale once everything works again."""
 _VIRTUAL_S_MAX = 100_000.0
 _LEASES_S = (10.0, 120.0)
-_SHORT = GiftCardParameters(
-    conclude_within_s=20.0, lease_s=10.0, grace_s=30.0, settle_margin_s=20.0
-)
+_SHORT = CardParameters(conclude_within_s=20.0, lease_s=10.0, grace_s=30.0, settle_margin_s=20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,10 @@ def drawn_plan(rng: random.Random) -> Plan:
     """An estate for a seed."""
     count = rng.choice([1, 1, 2, 4])
     cards = tuple(Card(f"7000000000{n:02}", rng.randint(0, 9_000)) for n in range(count))
-    gift_card = _SHORT if rng.random() < 0.15 else GiftCardParameters(lease_s=rng.choice(_LEASES_S))
-    gift_card = replace(gift_card, allow_concluding_offline=rng.random() < 0.5)
+    gift_card = _SHORT if rng.random() < 0.15 else CardParameters(lease_s=rng.choice(_LEASES_S))
+    gift_card = replace(
+        gift_card, allow_concluding_offline=rng.random() < 0.5, cash_out_up_to_minor=400
+    )
     profile = OfflineProfile(
         timeout_s=rng.choice([0.5, 1.0, 3.0]),
         reconnect_interval_s=rng.choice([0.0, 5.0, 30.0]),
@@ -132,7 +133,8 @@ async def _play(seed: int, plan: Plan, weather: Weather, habits: Habits, folder:
             answers.failures.append(f"{cashier.register}: the cashier ended with {error!r}")
     await drain(estate, answers)
     await asyncio.sleep(plan.gift_card.lease_s + 1)
-    await read_all(estate, answers)
+    await read_all(estate, history, answers)
+    await read_carts(estate, answers)
     answers.failures += [
         f"{process.name} ended by itself: {process.failure!r}"
         for process in estate.processes.values()

@@ -256,7 +256,20 @@ class Process:
             open_channel=open_channel,
             listen=listen,
             check_password=check_password,
+            reserve=lambda _: Plenty(),
         )
+
+
+class Plenty:
+    """A disk that is never nearly full."""
+
+    def hold(self) -> bool:
+        """There is room."""
+        return True
+
+    def give_up(self) -> bool:
+        """There is none to be had by giving up."""
+        return False
 
 
 async def _work(work: Callable[[], Awaitable[None]]) -> None:

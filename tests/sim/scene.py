@@ -15,15 +15,22 @@ from tests.sim.process import PASSWORD
 from tests.sim.world import HQ, HQ_ADDRESS, OFFICE, STAFF, Estate, Plan, store_address
 
 from stillopen.core.errors import Refused, StillopenError, Unreachable
-from stillopen.core.parameters import DAY_S, GiftCardParameters
+from stillopen.core.parameters import DAY_S, CardParameters
 from stillopen.rpc.status import call
-from stillopen.v1 import headquarters_pb2, realtime_pb2, register_pb2, types_pb2
+from stillopen.v1 import (
+    channel_data_pb2,
+    channel_data_pb2_grpc,
+    headquarters_pb2,
+    realtime_pb2,
+    register_pb2,
+    types_pb2,
+)
 
 CARD = "700000000001"
 OPENING = 5_000
 ANSWER_S = 30.0
-ALLOWED = GiftCardParameters(allow_concluding_offline=True, conclude_within_s=900)
-SHORT = GiftCardParameters(
+ALLOWED = CardParameters(allow_concluding_offline=True, conclude_within_s=900)
+SHORT = CardParameters(
     allow_concluding_offline=True,
     conclude_within_s=20,
     lease_s=10,
@@ -95,6 +102,53 @@ class Till:
             transaction_id=sale.transaction_id, version=sale.version
         )
         return (await call(self.stub.Complete, request, OFFICE, ANSWER_S)).sale
+
+    async def suspend(self, sale: types_pb2.Sale) -> types_pb2.Sale:
+        request = register_pb2.SuspendRequest(
+            transaction_id=sale.transaction_id, version=sale.version
+        )
+        return (await call(self.stub.Suspend, request, OFFICE, ANSWER_S)).sale
+
+    async def recall(
+        self, cart: str, name: str = "", manager: types_pb2.ManagerWord | None = None
+    ) -> types_pb2.Sale:
+        request = register_pb2.RecallRequest(
+            transaction_id=cart, recalling_id=name, manager=manager
+        )
+        return (await call(self.stub.Recall, request, OFFICE, ANSWER_S)).sale
+
+    async def suspended(self) -> list[types_pb2.Sale]:
+        """What may be recalled now."""
+        request = register_pb2.ListSuspendedRequest()
+        return list((await call(self.stub.ListSuspended, request, OFFICE, ANSWER_S)).sales)
+
+    async def receipt(self, receipt: str) -> register_pb2.GetReceiptResponse:
+        request = register_pb2.GetReceiptRequest(receipt=receipt)
+        return await call(self.stub.GetReceipt, request, OFFICE, ANSWER_S)
+
+    async def give_back(
+        self, sale: types_pb2.Sale, receipt: str, quantity_milli: int = 1000
+    ) -> types_pb2.Sale:
+        request = register_pb2.ReturnRequest(
+            transaction_id=sale.transaction_id,
+            version=sale.version,
+            receipt=receipt,
+            line_id="L1",
+            quantity_milli=quantity_milli,
+            reason="torn",
+        )
+        return (await call(self.stub.Return, request, OFFICE, ANSWER_S)).sale
+
+    async def gives_back_unseen(self, sale: types_pb2.Sale, bought: str) -> types_pb2.Sale:
+        """A return line that names a sale which the register does not know."""
+        request = register_pb2.AddLineRequest(
+            transaction_id=sale.transaction_id,
+            version=sale.version,
+            code="P0",
+            quantity_milli=-1000,
+            return_of=types_pb2.ReturnOf(reason="torn", transaction_id=bought, line_id="L1"),
+        )
+        return (await call(self.stub.AddLine, request, OFFICE, ANSWER_S)).sale
 
     async def sale(self, transaction_id: str = "") -> types_pb2.Sale:
         request = register_pb2.GetSaleRequest(transaction_id=transaction_id)
@@ -194,6 +248,22 @@ class Scene:
         assert ledger.balance.minor_units == sum(e.amount.minor_units for e in ledger.entries)
         return [-e.amount.minor_units for e in ledger.entries if e.kind != "OPENING"]
 
+    async def at_channel(self) -> list[str]:
+        """The ids of the carts that the first store's channel gives out."""
+        request = channel_data_pb2.ListTransactionsRequest(suspended=True, page_size=500)
+        address = store_address(self.estate.stores[0])
+        stub = channel_data_pb2_grpc.ChannelDataServiceStub(
+            self.estate.network.channel("office", address)
+        )
+        answer = await call(stub.ListTransactions, request, OFFICE, ANSWER_S)
+        return [sale.transaction_id for sale in answer.sales]
+
+    async def over_returns(self) -> list[headquarters_pb2.OverReturn]:
+        """Lines of which more was returned than sold."""
+        request = headquarters_pb2.ListOverReturnsRequest()
+        stub = self.estate.headquarters.ListOverReturns
+        return list((await call(stub, request, OFFICE, ANSWER_S)).over_returns)
+
     async def home(self) -> list[types_pb2.Sale]:
         """The sales at headquarters."""
         request = headquarters_pb2.HeadquartersServiceListTransactionsRequest(page_size=500)
@@ -262,6 +332,6 @@ def act(
         shutil.rmtree(folder)
 
 
-def small(gift_card: GiftCardParameters | None = None, tills: tuple[int, ...] = (2,)) -> Plan:
+def small(gift_card: CardParameters | None = None, tills: tuple[int, ...] = (2,)) -> Plan:
     """One store, one card."""
-    return Plan(tills, (Card(CARD, OPENING),), 3, gift_card or GiftCardParameters())
+    return Plan(tills, (Card(CARD, OPENING),), 3, gift_card or CardParameters())

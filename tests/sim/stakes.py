@@ -20,6 +20,9 @@ def at_stake(played: Played) -> set[str]:
         "P5": any(line.kind == "UNLOCK" for lines in answers.journals.values() for line in lines),
         "P7": answers.waiting_when_healed > 0,
         "P8": _crashed_with_an_open_sale(history.events),
+        "H25": any(each.sale.recalled_from for each in answers.transactions)
+        and sum(faults.values()) > 0,
+        "H11": sum(len(answers.ledgers[n].entries) > 1 for n in history.memos) > 0,
         "P9": any(glance.status.waiting_entries for glance in history.glances),
     }
     return {promise for promise, is_tested in tested.items() if is_tested}

@@ -13,18 +13,18 @@ from tests.sim.scene import ALLOWED, ANSWER_S, Scene, act, refusal, small
 from tests.sim.world import CURRENCY, OFFICE, store_address
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.core.parameters import GiftCardParameters, Parameters
+from stillopen.core.parameters import CardParameters, Parameters
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import call
-from stillopen.rpc.wire import parameters_to
+from stillopen.rpc.wire_parameters import parameters_to
 from stillopen.v1 import headquarters_pb2, sync_pb2, sync_pb2_grpc
 
 DISK_S = 0.04
 SLOW = replace(small(), disk_latency_s=(DISK_S, DISK_S))
 
 
-def update(version: int, gift_card: GiftCardParameters) -> headquarters_pb2.UpdateParametersRequest:
+def update(version: int, gift_card: CardParameters) -> headquarters_pb2.UpdateParametersRequest:
     message = parameters_to(Parameters(version, CURRENCY, gift_card))
     return headquarters_pb2.UpdateParametersRequest(parameters=message)
 

@@ -21,7 +21,7 @@ Doctor = Callable[[Record], None]
 def calm() -> Record:
     """A short day on which little goes wrong: cards are spent, a register dies once or twice."""
     weather = Weather(200, often=Often(crash=60, cut=60))
-    record = play_with(4, small(), weather, Habits(by_card=0.9, switches=0)).record
+    record = play_with(6, small(), weather, Habits(by_card=0.9, switches=0)).record
     assert violations(record) == []
     return record
 
@@ -62,7 +62,8 @@ def bring_a_sale_twice(record: Record) -> None:
 
 
 def leave_an_entry_behind(record: Record) -> None:
-    record.answers.completeness.lanes[0].applied -= 1
+    lane = next(lane for lane in record.answers.completeness.lanes if lane.applied)
+    lane.applied -= 1
     record.answers.completeness.complete = False
 
 
@@ -225,7 +226,78 @@ def tell_another_amount(record: Record) -> None:
     record.answers.statuses["R1-1"].waiting_amount.minor_units += 1
 
 
+def set_aside(record: Record, *goes_on: int) -> types_pb2.Sale:
+    """A cart with the lines of the first sale at headquarters; these sales go on from it."""
+    cart = deepcopy(record.answers.transactions[0].sale)
+    cart.transaction_id, cart.state = "c" * 32, types_pb2.SALE_STATE_SUSPENDED
+    seen_s = record.history.events[-1].time_s
+    shown = Event(seen_s, "R1-1", Kind.SEEN, cart.transaction_id, cart.version, "", cart)
+    record.history.events.append(shown)
+    for place in goes_on:
+        sale = record.answers.transactions[place].sale
+        sale.recalled_from = cart.transaction_id
+        del sale.lines[:]
+        sale.lines.extend(cart.lines)
+    return cart
+
+
+def lose_a_cart(record: Record) -> None:
+    set_aside(record)
+
+
+def sell_a_cart_twice(record: Record) -> None:
+    set_aside(record, 0, 1)
+
+
+def sell_a_cart_that_still_waits(record: Record) -> None:
+    record.answers.carts["R1-1"] = [set_aside(record, 0)]
+
+
+def price_a_cart_again(record: Record) -> None:
+    set_aside(record, 0)
+    record.answers.transactions[0].sale.lines[0].unit_price.minor_units += 1
+
+
+def memo(record: Record, *entries: tuple[str, str, int]) -> None:
+    """A memo with these entries: kind, sale, amount."""
+    record.history.memos.append("M-1")
+    ledger = realtime_pb2.ListCardEntriesResponse(card_id="memo-1")
+    for kind, sale, minor in entries:
+        entry = ledger.entries.add(kind=kind, transaction_id=sale)
+        entry.amount.minor_units = minor
+    record.answers.ledgers["M-1"] = ledger
+
+
+def print_a_memo_that_is_nowhere(record: Record) -> None:
+    record.history.memos.append("M-1")
+
+
+def issue_a_memo_twice(record: Record) -> None:
+    memo(record, ("ISSUE", "a", 300), ("ISSUE", "b", 300))
+
+
+def spend_a_memo_twice(record: Record) -> None:
+    memo(record, ("ISSUE", "a", 300), ("REDEEM", "b", -200), ("REDEEM", "c", -100))
+
+
+def spend_a_memo_bit_by_bit(record: Record) -> None:
+    memo(record, ("ISSUE", "a", 300), ("REDEEM", "b", -200))
+
+
+def make_a_remainder_of_nothing(record: Record) -> None:
+    memo(record, ("REMAINDER", "a", 300))
+
+
 CASES: list[tuple[str, Doctor]] = [
+    ("H11", print_a_memo_that_is_nowhere),
+    ("H11", issue_a_memo_twice),
+    ("H11", spend_a_memo_twice),
+    ("H11", spend_a_memo_bit_by_bit),
+    ("H11", make_a_remainder_of_nothing),
+    ("H25", lose_a_cart),
+    ("H25", sell_a_cart_twice),
+    ("H25", sell_a_cart_that_still_waits),
+    ("H25", price_a_cart_again),
     ("P1", lose_a_sale),
     ("P1", change_a_line),
     ("P1", move_a_sale),
@@ -260,6 +332,13 @@ CASES: list[tuple[str, Doctor]] = [
 ]
 
 
+def test_a_cart_may_go_on_twice_when_a_manager_ended_a_claim() -> None:
+    record = deepcopied(calm())
+    sell_a_cart_twice(record)
+    record.history.ended_claims.add("c" * 32)
+    assert list(CHECKS["H25"](record)) == []
+
+
 @pytest.mark.parametrize(("promise", "doctor"), CASES)
 def test_a_record_with_one_thing_wrong_is_found(promise: str, doctor: Doctor) -> None:
     record = deepcopied(calm())
@@ -277,4 +356,6 @@ def deepcopied(record: Record) -> Record:
     history.events = deepcopy(record.history.events)
     history.receipts = deepcopy(record.history.receipts)
     history.glances = deepcopy(record.history.glances)
+    history.memos = list(record.history.memos)
+    history.ended_claims = set(record.history.ended_claims)
     return Record(history, deepcopy(record.answers), record.cards, record.exceptional)

@@ -9,7 +9,7 @@ from tests.sim.network import Cut
 from tests.sim.scene import ANSWER_S, Scene, Till, act, refusal, seconds, small
 from tests.sim.world import OFFICE, Plan
 
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile
+from stillopen.core.parameters import CardParameters, OfflineProfile
 from stillopen.register.connectivity import JITTER
 from stillopen.rpc.status import call
 from stillopen.rpc.wire import time_from
@@ -148,7 +148,7 @@ def test_locks_that_cannot_be_renewed_stay_named_until_they_are() -> None:
         status = await till.status()
         assert (status.mode, list(status.check_again)) == (ONLINE, ["LOCKS"])
         scene.heal_headquarters()
-        await asyncio.sleep(2 * GiftCardParameters().lease_s / 3)
+        await asyncio.sleep(2 * CardParameters().lease_s / 3)
         assert list((await till.status()).check_again) == []
 
     act(story, plan=plan(ADVANCED))

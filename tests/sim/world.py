@@ -23,11 +23,12 @@ from stillopen.cli.places import (
     start_headquarters,
     start_register,
 )
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.core.parameters import CardParameters, OfflineProfile, Parameters
 from stillopen.register import RegisterSettings
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call, send_all
-from stillopen.rpc.wire import parameters_to, profile_to
+from stillopen.rpc.wire import profile_to
+from stillopen.rpc.wire_parameters import parameters_to
 from stillopen.v1 import (
     headquarters_pb2,
     headquarters_pb2_grpc,
@@ -42,6 +43,7 @@ CURRENCY = "EUR"
 HQ, HQ_ADDRESS = "HQ", "headquarters:1"
 OFFICE = Caller(CallerKind.PERSON, "office")
 STAFF = "anna"
+MANAGER = "maria"
 TIMEOUT_S = 10.0
 READY_S = 60.0
 _HASH = f"scrypt$16384$8$1${'A' * 22}==${'A' * 43}="
@@ -55,7 +57,7 @@ class Plan:
     """How many registers each store has."""
     cards: tuple[Card, ...] = ()
     products: int = 6
-    gift_card: GiftCardParameters = field(default_factory=GiftCardParameters)
+    gift_card: CardParameters = field(default_factory=CardParameters)
     profile: OfflineProfile = field(default_factory=OfflineProfile)
     disk_latency_s: tuple[float, float] = (0.0, 0.0)
     wall_wrong_s: float = 0.0
@@ -123,11 +125,23 @@ class Estate:
             for register in self.registers:
                 await self._until_ready(self.register(register))
 
-    async def set_gift_card(self, gift_card: GiftCardParameters) -> None:
-        """Changes the parameters, as a person at headquarters."""
+    def add_register(self, name: str, store: str, register_id: str = "") -> None:
+        """A register on the folder of that name: one more, one that moved, or another's twin."""
+        self.store_of[name] = store
+        settings = RegisterSettings(register_id or name, self.folder / name, store_address(store))
+        start = partial(start_register, settings, till_address(name))
+        self._add(name, till_address(name), start, self.rng(f"{name} at {store}"))
+
+    async def ready(self, register: str) -> None:
+        """Waits until a register can sell."""
+        async with asyncio.timeout(READY_S):
+            await self._until_ready(self.register(register))
+
+    async def set_gift_card(self, gift_card: CardParameters) -> None:
+        """Changes the parameters, of memos alike, as a person at headquarters."""
         request = headquarters_pb2.HeadquartersServiceGetParametersRequest()
         seen = (await call(self.headquarters.GetParameters, request, OFFICE, TIMEOUT_S)).parameters
-        wanted = parameters_to(Parameters(seen.version, CURRENCY, gift_card))
+        wanted = parameters_to(Parameters(seen.version, CURRENCY, gift_card, gift_card))
         update = headquarters_pb2.UpdateParametersRequest(parameters=wanted)
         await call(self.headquarters.UpdateParameters, update, OFFICE, TIMEOUT_S)
 
@@ -170,8 +184,13 @@ class Estate:
         await self.set_prices(1)
 
         async def staff() -> AsyncIterator[headquarters_pb2.ImportStaffRequest]:
-            member = types_pb2.StaffMember(staff_id=STAFF, name="Anna", password_hash=_HASH)
-            yield headquarters_pb2.ImportStaffRequest(rows=[member])
+            rows = [
+                types_pb2.StaffMember(staff_id=STAFF, name="Anna", password_hash=_HASH),
+                types_pb2.StaffMember(
+                    staff_id=MANAGER, name="Maria", password_hash=_HASH, manager=True
+                ),
+            ]
+            yield headquarters_pb2.ImportStaffRequest(rows=rows)
 
         async def cards() -> AsyncIterator[headquarters_pb2.HeadquartersServiceImportCardsRequest]:
             rows = [
@@ -199,8 +218,8 @@ class Estate:
         answer = await call(self.headquarters.GetParameters, request, OFFICE, TIMEOUT_S)
         return answer.parameters
 
-    def _add(self, name: str, address: str, start: Start) -> None:
-        rng = self.rng(name)
+    def _add(self, name: str, address: str, start: Start, rng: random.Random | None = None) -> None:
+        rng = rng or self.rng(name)
         wrong_s = rng.uniform(-1, 1) * self.plan.wall_wrong_s
         clock = SimClock(name, wall_offset_s=wrong_s, drift=1 + rng.uniform(-1, 1) / 10_000)
         self.processes[name] = Process(

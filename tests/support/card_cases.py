@@ -1,22 +1,27 @@
 """One card and the locks that tests put on it."""
 
-from stillopen.core.card import Card, Lock, LockRequest, Operation, decide_lock
+from stillopen.core.card import Card, Lock, LockRequest, decide_lock
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters
+from stillopen.core.parameters import CardParameters
+from stillopen.core.settle import Operation
+from stillopen.core.standing import Standing
 
 LEASE_S = 120.0
 GRACE_S = 1_000.0
 
-OFF = GiftCardParameters(
+OFF = CardParameters(
     conclude_within_s=100.0, lease_s=LEASE_S, grace_s=GRACE_S, settle_margin_s=100.0
 )
-ON = GiftCardParameters(
+ON = CardParameters(
     allow_concluding_offline=True,
     conclude_within_s=100.0,
     lease_s=LEASE_S,
     grace_s=GRACE_S,
     settle_margin_s=100.0,
 )
+
+KNOWN, UNKNOWN = Standing(lane_known=True), Standing(lane_known=False)
+"""A register whose lane headquarters knows, and one it does not."""
 
 
 def key_of(number: int) -> bytes:
@@ -58,12 +63,12 @@ def granted(
     card: Card,
     locks: list[Lock],
     now_s: float,
-    parameters: GiftCardParameters = OFF,
+    parameters: CardParameters = OFF,
     *,
     lane_known: bool = True,
 ) -> Lock:
     """The lock that was granted; fails when it was refused."""
-    decision = decide_lock(request, card, locks, now_s, parameters, lane_known=lane_known)
+    decision = decide_lock(request, card, locks, now_s, parameters, Standing(lane_known))
     assert isinstance(decision, Lock)
     return decision
 

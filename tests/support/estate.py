@@ -20,6 +20,7 @@ from tests.support.estate_parts import (
     CURRENCY,
     FAST,
     PRODUCTS,
+    RESERVE_BYTES,
     STAFF,
     STORE,
     MovedClock,
@@ -46,6 +47,7 @@ from stillopen.replication.sign_in import PasswordCheck
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
+from stillopen.storage.reserve import FileReserve
 from stillopen.v1 import (
     channel_data_pb2,
     channel_data_pb2_grpc,
@@ -97,9 +99,14 @@ class Estate:
         self.clock = MovedClock()
         self.warnings: list[str] = []
         self.machine = Machine(
-            clock=self.clock, check_password=check_password, warn=self.warnings.append
+            clock=self.clock,
+            check_password=check_password,
+            reserve=self.reserve_of,
+            warn=self.warnings.append,
         )
         self.profile = profile
+        self.reserves: dict[str, FileReserve] = {}
+        """The room that each register keeps, by its folder's name."""
         self._staff = staff
         self._tills: dict[str, Till] = {}
         self._stack = AsyncExitStack()
@@ -115,6 +122,10 @@ class Estate:
             )
         )
         self.registers: dict[str, Place] = {}
+
+    def reserve_of(self, path: Path) -> FileReserve:
+        """Room for a small sale."""
+        return self.reserves.setdefault(path.parent.name, FileReserve(path, RESERVE_BYTES))
 
     async def __aenter__(self) -> Self:
         try:

@@ -9,7 +9,8 @@ from tests.support.estate_parts import CURRENCY, GIFT, ME, eur
 from stillopen.core.journal import NO_PARENT, Entry, Lane, append
 from stillopen.core.money import Money
 from stillopen.core.products import Product
-from stillopen.core.sale import CardTender, Sale, add_card, add_cash, add_line, complete
+from stillopen.core.sale import HeldCard, Sale, add_line, complete
+from stillopen.core.tender import add_card, add_cash
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
 from stillopen.rpc.wire_card import operation_to
@@ -53,7 +54,7 @@ def lock_of(
     return realtime_pb2.LockCardRequest(
         lock_key=key_of(number),
         number=card,
-        purpose=realtime_pb2.CARD_PURPOSE_REDEEM,
+        purpose=types_pb2.CARD_PURPOSE_REDEEM,
         currency_code=CURRENCY,
         transaction_id=transaction_of(sale or number),
         line_id="T1",
@@ -81,7 +82,7 @@ def sale_of(number: int, card_id: str = "", minor: int = 300, register_id: str =
     amount = Money(CURRENCY, minor)
     if card_id:
         return complete(
-            add_card(rung_up, amount, CardTender(key_of(number), card_id, "0001", amount))
+            add_card(rung_up, amount, HeldCard(key_of(number), card_id, "0001", amount))
         )
     return complete(add_cash(rung_up, amount))
 

@@ -18,6 +18,8 @@ CURRENCY = "EUR"
 STORE = "S1"
 PASSWORD = "secret"  # noqa: S105 - of nobody
 PATIENCE_S = 20.0
+RESERVE_BYTES = 4_096
+"""Kept by each register of a test; a real one keeps room for a real sale."""
 STEP_S = 0.01
 
 FAST = OfflineProfile("Fast", 1.0, 0.0, 1, 0.25)
@@ -35,7 +37,10 @@ PRODUCTS = (
     types_pb2.Product(product_id="APPLE", name="Apple", price=eur(100), barcodes=["4001"]),
     types_pb2.Product(product_id="PEAR", name="Pear", price=eur(250), barcodes=["4002"]),
 )
-STAFF = (types_pb2.StaffMember(staff_id="anna", name="Anna", password_hash=_NO_HASH),)
+STAFF = (
+    types_pb2.StaffMember(staff_id="anna", name="Anna", password_hash=_NO_HASH),
+    types_pb2.StaffMember(staff_id="maria", name="Maria", password_hash=_NO_HASH, manager=True),
+)
 GIFT, SECOND, DOLLARS, UNKNOWN = "6001-0001", "6001-0002", "6001-0003", "6001-9999"
 CARDS = ((GIFT, "EUR", 5_000), (SECOND, "EUR", 700), (DOLLARS, "USD", 5_000))
 
@@ -63,11 +68,13 @@ class MovedClock:
     def __init__(self) -> None:
         self._real = SystemClock()
         self.ahead_s = 0.0
+        self.wrong_by_s = 0.0
+        """How far the wall clock alone is off."""
         self.boot = "first boot"
 
     def wall_s(self) -> float:
         """Seconds since 1970."""
-        return self._real.wall_s() + self.ahead_s
+        return self._real.wall_s() + self.ahead_s + self.wrong_by_s
 
     def elapsed_s(self) -> float:
         """Seconds of this boot."""

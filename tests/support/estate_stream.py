@@ -41,9 +41,10 @@ class Stream:
         """Says no more."""
         self._says.put_nowait(None)
 
-    def hello(self, *heads: Head, version: int = PROTOCOL_VERSION) -> None:
+    def hello(self, *heads: Head, version: int = PROTOCOL_VERSION, instance: int = 0) -> None:
         """Opens the stream."""
-        hello = sync_pb2.Hello(protocol_version=version, lanes=[head_to(head) for head in heads])
+        lanes = [head_to(head) for head in heads]
+        hello = sync_pb2.Hello(protocol_version=version, lanes=lanes, instance=instance)
         self.say(sync_pb2.SyncRequest(hello=hello))
 
     def heartbeat(self, *heads: Head) -> None:

@@ -101,6 +101,19 @@ class Till:
         )
         return (await call(self.stub.AddTender, request, ME, TIMEOUT_S)).sale
 
+    async def memo(
+        self, sale: Sale, amount: types_pb2.Money | None = None, number: str = ""
+    ) -> Sale:
+        """Pays with a credit memo; without a number, gives the return back as a new one."""
+        request = register_pb2.AddTenderRequest(
+            transaction_id=sale.transaction_id,
+            version=sale.version,
+            kind=types_pb2.TENDER_KIND_CREDIT_MEMO,
+            amount=amount or sale.due,
+            card_number=number,
+        )
+        return (await call(self.stub.AddTender, request, ME, TIMEOUT_S)).sale
+
     async def void_tender(self, sale: Sale, line_id: str) -> Sale:
         """Takes a payment back."""
         request = register_pb2.VoidTenderRequest(
@@ -119,6 +132,54 @@ class Till:
         """Gives the sale up."""
         request = register_pb2.VoidRequest(transaction_id=sale.transaction_id, version=sale.version)
         return (await call(self.stub.Void, request, ME, TIMEOUT_S)).sale
+
+    async def suspend(self, sale: Sale) -> Sale:
+        """Sets the sale aside."""
+        request = register_pb2.SuspendRequest(
+            transaction_id=sale.transaction_id, version=sale.version
+        )
+        return (await call(self.stub.Suspend, request, ME, TIMEOUT_S)).sale
+
+    async def recall(
+        self,
+        transaction_id: str,
+        recalling_id: str = "",
+        manager: types_pb2.ManagerWord | None = None,
+    ) -> Sale:
+        """Goes on with a suspended sale."""
+        request = register_pb2.RecallRequest(
+            transaction_id=transaction_id, recalling_id=recalling_id, manager=manager
+        )
+        return (await call(self.stub.Recall, request, ME, TIMEOUT_S)).sale
+
+    async def suspended(self) -> register_pb2.ListSuspendedResponse:
+        """What may be recalled now."""
+        request = register_pb2.ListSuspendedRequest()
+        return await call(self.stub.ListSuspended, request, ME, TIMEOUT_S)
+
+    async def receipt(self, receipt: str) -> register_pb2.GetReceiptResponse:
+        """A final sale, and what was returned of it."""
+        request = register_pb2.GetReceiptRequest(receipt=receipt)
+        return await call(self.stub.GetReceipt, request, ME, TIMEOUT_S)
+
+    async def give_back(
+        self,
+        sale: Sale,
+        receipt: str,
+        line_id: str = "L1",
+        quantity_milli: int = 1_000,
+        reason: str = "bruised",
+    ) -> Sale:
+        """Takes back what a receipt names."""
+        request = register_pb2.ReturnRequest(
+            transaction_id=sale.transaction_id,
+            version=sale.version,
+            receipt=receipt,
+            line_id=line_id,
+            quantity_milli=quantity_milli,
+            reason=reason,
+        )
+        return (await call(self.stub.Return, request, ME, TIMEOUT_S)).sale
 
     async def sale(self, transaction_id: str = "") -> Sale:
         """The sale, or the open one."""

@@ -2,7 +2,7 @@
 
 from stillopen.core.money import Money
 from stillopen.core.products import Product
-from stillopen.core.sale import CardTender, ReturnOf, Sale
+from stillopen.core.sale import HeldCard, ReturnOf, Sale
 
 SALE = Sale("0" * 32, "S1", "R1", "staff-1", "EUR", 1_000.0)
 APPLE = Product("APPLE", "Apple", Money("EUR", 100))
@@ -15,6 +15,6 @@ def eur(minor: int) -> Money:
     return Money("EUR", minor)
 
 
-def card_of(number: int, minor: int = 10_000) -> CardTender:
+def card_of(number: int, minor: int = 10_000) -> HeldCard:
     """The card of that number, locked."""
-    return CardTender(bytes([number]) * 16, f"card-{number}", "4321", eur(minor))
+    return HeldCard(bytes([number]) * 16, f"card-{number}", "4321", eur(minor))

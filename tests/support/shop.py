@@ -8,7 +8,7 @@ from stillopen.cli.estate import HEADQUARTERS, Estate, import_master_data
 from stillopen.cli.frontend import Frontend, ready
 from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.sample import sample_cards, sample_products
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile
+from stillopen.core.parameters import CardParameters, OfflineProfile
 
 CURRENCY = "EUR"
 PROFILE = OfflineProfile(timeout_s=1.0, reconnect_interval_s=0.0, heartbeat_interval_s=0.5)
@@ -23,7 +23,7 @@ async def open_shop(folder: Path, *registers: str) -> AsyncGenerator[Estate]:
         await import_master_data(address, sample_products(CURRENCY), sample_cards(CURRENCY))
         async with Headquarters(address) as headquarters:
             await headquarters.set_profile(PROFILE)
-            await headquarters.set_gift_card(GiftCardParameters(allow_concluding_offline=True))
+            await headquarters.set_gift_card(CardParameters(allow_concluding_offline=True))
         await estate.start_channel()
         for register in registers:
             await estate.start_register(register)

@@ -2,7 +2,7 @@
 
 import typer
 
-from stillopen.cli import card, demo, imports, journal, parameters, profile, serve
+from stillopen.cli import card, demo, imports, journal, lane, parameters, profile, returns, serve
 from stillopen.cli.status import status
 
 app = typer.Typer(
@@ -17,8 +17,10 @@ app.add_typer(imports.app, name="import")
 app.command()(status)
 app.add_typer(journal.app, name="journal")
 app.add_typer(card.app, name="card")
+app.add_typer(lane.app, name="lane")
 app.add_typer(parameters.app, name="parameters")
 app.add_typer(profile.app, name="profile")
+app.add_typer(returns.app, name="returns")
 app.command()(demo.demo)
 
 

@@ -8,20 +8,30 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
 from stillopen.core.errors import invalid
+from stillopen.core.ids import new_lock_key
+from stillopen.core.money import Money, parse_money
+from stillopen.core.purpose import CardKind
+from stillopen.rpc.machine import system_random
 from stillopen.rpc.wire import money_from
-from stillopen.v1 import realtime_pb2
+from stillopen.v1 import realtime_pb2, types_pb2
 
-app = typer.Typer(no_args_is_help=True, help="Gift cards at headquarters.")
+app = typer.Typer(no_args_is_help=True, help="Gift cards and credit memos at headquarters.")
 
 
 Number = Annotated[str, typer.Argument(help="The number on the card.")]
 Address = Annotated[str, typer.Option("--headquarters", help="Address of headquarters.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with who and when.")]
+Memo = Annotated[bool, typer.Option("--memo", help="The number is a credit memo's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
-def balance(number: Number, headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
+def balance(
+    number: Number,
+    memo: Memo = False,
+    headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
+) -> None:
     """What is on a card, how much of it is free, and which register holds it.
 
     Example: stillopen card balance 6001000000000001
@@ -29,7 +39,7 @@ def balance(number: Number, headquarters: Address = "127.0.0.1:7400", json: Json
 
     async def work() -> realtime_pb2.GetCardBalanceResponse:
         async with Headquarters(headquarters) as place:
-            return await place.card(number)
+            return await place.card(number, _kind(memo=memo))
 
     found = terminal.run(work())
     if json:
@@ -62,7 +72,9 @@ def history(number: Number, headquarters: Address = "127.0.0.1:7400", json: Json
         ],
     )
     blocked = ", blocked" if found.blocked else ""
-    terminal.out.print(f"balance {money_from(found.balance)}{blocked}")
+    kind = "credit memo" if found.kind == types_pb2.CARD_KIND_CREDIT_MEMO else "gift card"
+    state = "" if found.state == "OPEN" else f", {found.state.lower()}"
+    terminal.out.print(f"{kind}, balance {money_from(found.balance)}{state}{blocked}")
     if found.actions:
         terminal.show_table(
             ["time", "done", "by", "because"],
@@ -102,27 +114,56 @@ def locks(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
 
 @app.command()
 def unlock(
-    lock: Annotated[str, typer.Argument(help="The lock, as `card locks` shows it.")],
     reason: Why,
+    lock: Annotated[str, typer.Argument(help="The lock, as `card locks` shows it.")] = "",
+    number: Annotated[str, typer.Option(help="Or the number on the card: all its locks.")] = "",
+    memo: Memo = False,
     force: Annotated[bool, typer.Option("--force", help="End it although it blocks.")] = False,
     headquarters: Address = "127.0.0.1:7400",
 ) -> None:
-    """End a register's lock. A sale concluded under it may become an exception.
+    """End what holds a card. A sale concluded under it may become an exception.
 
     Example: stillopen card unlock 0f1e... --reason "register stolen" --force
     """
 
-    async def work() -> realtime_pb2.CardLock:
-        try:
-            key = bytes.fromhex(lock)
-        except ValueError:
-            raise invalid("lock", "32 hexadecimal digits") from None
+    async def work() -> list[realtime_pb2.CardLock]:
+        if bool(lock) == bool(number):
+            raise invalid("lock", "name the lock, or with --number the card")
         async with Headquarters(headquarters) as place:
-            return await place.end_lock(key, reason, force=force)
+            if number:
+                kind = _kind(memo=memo)
+                return await place.end_locks_of(number, kind, reason, force=force)
+            try:
+                key = bytes.fromhex(lock)
+            except ValueError:
+                raise invalid("lock", "32 hexadecimal digits") from None
+            return [await place.end_lock(key, reason, force=force)]
 
-    ended = terminal.run(work())
-    state = realtime_pb2.LockState.Name(ended.state).removeprefix("LOCK_STATE_").lower()
-    terminal.out.print(f"the lock on card ...{ended.last_four} is {state}")
+    for ended in terminal.run(work()):
+        state = realtime_pb2.LockState.Name(ended.state).removeprefix("LOCK_STATE_").lower()
+        terminal.out.print(f"the lock on card ...{ended.last_four} is {state}")
+
+
+@app.command()
+def adjust(
+    number: Number,
+    change: Annotated[str, typer.Argument(help="What is added, e.g. 5.00; -- -5.00 takes away.")],
+    reason: Why,
+    headquarters: Address = "127.0.0.1:7400",
+) -> None:
+    """Add to a card's ledger by hand, or take away what nobody holds.
+
+    Example: stillopen card adjust 6001000000000001 5.00 --reason "goodwill"
+    """
+    name = new_lock_key(system_random()).hex()
+
+    async def work() -> Money:
+        async with Headquarters(headquarters) as place:
+            currency = (await place.parameters()).currency
+            money = parse_money(change, currency, "change")
+            return await place.adjust(number, money, reason, name)
+
+    terminal.out.print(f"the card has {terminal.run(work())}")
 
 
 @app.command()
@@ -161,10 +202,11 @@ def exceptions(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> 
         terminal.show_json([terminal.as_json(each) for each in found])
         return
     terminal.show_table(
-        [">number", "why", ">amount", ">missing", "register", "sale"],
+        [">number", "what", "why", ">amount", ">missing", "register", "sale"],
         [
             (
                 each.exception_id,
+                _purpose(each.operation.purpose),
                 each.reason,
                 money_from(each.operation.amount),
                 money_from(each.shortfall),
@@ -201,6 +243,15 @@ def resolve(
 
     terminal.run(work())
     terminal.out.print(f"exception {exception} is {'written off' if write_off else 'applied'}")
+
+
+def _kind(*, memo: bool) -> CardKind:
+    return CardKind.CREDIT_MEMO if memo else CardKind.GIFT_CARD
+
+
+def _purpose(number: types_pb2.CardPurpose.ValueType) -> str:
+    name = types_pb2.CardPurpose.Name(number).removeprefix("CARD_PURPOSE_")
+    return name.lower().replace("_", "-")
 
 
 def _time(moment: Timestamp) -> str:

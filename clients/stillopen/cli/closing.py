@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, fields
 
+from stillopen.cli.closing_memos import Memos, memo_faults
 from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.replay import Outcome
 from stillopen.cli.sales_file import FileLine, SalesFile
@@ -35,6 +36,11 @@ class Statement:
     completed_offline: int
     paid_by_gift_card: int
     paid_in_cash_instead: int
+    memos_issued: int
+    memos_spent: int
+    paid_by_memo: int
+    memos_spent_elsewhere: int
+    refunded_in_cash_instead: int
     cards_shared: int
     cards_locked: int
     waiting: int
@@ -59,6 +65,7 @@ async def close_books(
     extra = Counter[str]()
     total_minor = 0
     debits = Counter[str]()
+    memos = Memos()
     async for received in headquarters.transactions():
         sale = received.sale
         if sale.state != types_pb2.SALE_STATE_COMPLETED:
@@ -68,7 +75,11 @@ async def close_books(
         number = planned.invoice.number if planned else f"unknown {sale.transaction_id}"
         extra.update(_sale_lines(number, sale))
         for tender in sale.tenders:
-            if tender.HasField("card") and not tender.voided:
+            if tender.voided or not tender.HasField("card"):
+                continue
+            if tender.kind == types_pb2.TENDER_KIND_CREDIT_MEMO:
+                memos.add(tender)
+            else:
                 debits[tender.card.card_id] += tender.amount.minor_units
     both = missing & extra
     missing, extra = missing - both, extra - both
@@ -85,13 +96,19 @@ async def close_books(
         missing=missing.total(),
         duplicates=extra.total(),
         exceptions=len(await headquarters.exceptions())
-        + await _ledger_faults(headquarters, debits),
+        + await _ledger_faults(headquarters, debits)
+        + await memo_faults(headquarters, memos, outcome.purse),
         cuts=outcome.cuts,
         kills=outcome.kills,
         stops=outcome.stops,
         completed_offline=len(outcome.offline),
         paid_by_gift_card=len(outcome.by_card),
         paid_in_cash_instead=outcome.cash_instead,
+        memos_issued=memos.issued,
+        memos_spent=len(outcome.purse.spent),
+        paid_by_memo=memos.redeemed,
+        memos_spent_elsewhere=outcome.purse.elsewhere,
+        refunded_in_cash_instead=outcome.refunded_in_cash,
         cards_shared=sum(len(used) > 1 for used in outcome.registers_of_card.values()),
         cards_locked=sum(_blocks(each.lock) for each in locks),
         waiting=waiting,
@@ -113,6 +130,12 @@ def faults(statement: Statement, *, cuts: int, registers: int) -> list[str]:
         found.append(f"{statement.cuts} cuts of {cuts} had a sale completed offline")
     if statement.paid_by_gift_card * 10 < statement.sold:
         found.append("less than a tenth of the sales was paid by gift card")
+    if statement.memos_spent * 2 < statement.memos_issued:
+        found.append("less than half of the credit memos was spent again")
+    if statement.memos_issued + statement.refunded_in_cash_instead < statement.returned:
+        found.append("a cancellation was refunded neither as a memo nor in cash")
+    if registers > 1 and statement.memos_spent and not statement.memos_spent_elsewhere:
+        found.append("no credit memo was spent at another register")
     if registers > 1 and statement.cards_shared < CARDS_SHARED_MIN:
         found.append(f"less than {CARDS_SHARED_MIN} cards were used at more than one register")
     return found

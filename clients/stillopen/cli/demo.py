@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from stillopen.cli.sample import sample_sales
 from stillopen.cli.story import tell
 from stillopen.core.ids import fold_code
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile
+from stillopen.core.parameters import CardParameters, OfflineProfile
 
 PROFILE = OfflineProfile(
     name="Demo", timeout_s=1.0, reconnect_interval_s=0.2, heartbeat_interval_s=0.5
@@ -81,7 +82,11 @@ async def _replay(
             )
             async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
                 await headquarters.set_profile(PROFILE)
-                await headquarters.set_gift_card(GiftCardParameters(allow_concluding_offline=True))
+                offline = CardParameters(allow_concluding_offline=True)
+                seen = await headquarters.parameters()
+                await headquarters.set_parameters(
+                    replace(seen, gift_card=offline, credit_memo=offline)
+                )
             await estate.start_channel()
             progress.advance(starting, 2)
             for register in plan.by_register:
@@ -143,6 +148,11 @@ def _print(statement: Statement, sales: SalesFile) -> None:
             ("completed offline", statement.completed_offline),
             ("paid by gift card", statement.paid_by_gift_card),
             ("paid in cash instead", statement.paid_in_cash_instead),
+            ("credit memos issued", statement.memos_issued),
+            ("  spent again", statement.memos_spent),
+            ("paid by credit memo", statement.paid_by_memo),
+            ("  at another register", statement.memos_spent_elsewhere),
+            ("refunded in cash instead", statement.refunded_in_cash_instead),
             ("cards used at two registers or more", statement.cards_shared),
             ("cards still locked", statement.cards_locked),
             ("entries still waiting", statement.waiting),

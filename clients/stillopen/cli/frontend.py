@@ -68,12 +68,23 @@ class Frontend:
         """Pays what is due with a gift card."""
         await self._tender(types_pb2.TENDER_KIND_GIFT_CARD, amount or self.sale.due, number)
 
+    async def pay_memo(self, amount: types_pb2.Money, number: str = "") -> None:
+        """Pays with a credit memo; below zero the return becomes a new one, without a number."""
+        await self._tender(types_pb2.TENDER_KIND_CREDIT_MEMO, amount, number)
+
     async def take_back(self, line_id: str) -> None:
         """Takes a payment back."""
         request = register_pb2.VoidTenderRequest(
             transaction_id=self.sale.transaction_id, version=self.sale.version, line_id=line_id
         )
         self.sale = (await call(self._stub.VoidTender, request, _ME, TIMEOUT_S)).sale
+
+    async def void(self) -> None:
+        """Gives the sale up."""
+        request = register_pb2.VoidRequest(
+            transaction_id=self.sale.transaction_id, version=self.sale.version
+        )
+        self.sale = (await call(self._stub.Void, request, _ME, TIMEOUT_S)).sale
 
     async def complete(self) -> types_pb2.Receipt:
         """Completes the sale; its receipt may be printed."""

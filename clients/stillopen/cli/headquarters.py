@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Self
 
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.core.money import Money
+from stillopen.core.parameters import CardParameters, OfflineProfile, Parameters
+from stillopen.core.purpose import CardKind
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call, send_all
-from stillopen.rpc.wire import parameters_from, parameters_to, profile_from, profile_to
+from stillopen.rpc.wire import money_from, money_to, profile_from, profile_to
+from stillopen.rpc.wire_parameters import kind_to, parameters_from, parameters_to
 from stillopen.v1 import (
     headquarters_pb2,
     headquarters_pb2_grpc,
@@ -43,10 +47,12 @@ class Headquarters:
         answer = await call(self._stub.GetParameters, request, PERSON, TIMEOUT_S)
         return parameters_from(answer.parameters)
 
-    async def set_gift_card(self, gift_card: GiftCardParameters) -> Parameters:
+    async def set_gift_card(self, gift_card: CardParameters) -> Parameters:
         """Changes the gift card parameters."""
-        seen = await self.parameters()
-        wanted = Parameters(seen.version, seen.currency, gift_card)
+        return await self.set_parameters(replace(await self.parameters(), gift_card=gift_card))
+
+    async def set_parameters(self, wanted: Parameters) -> Parameters:
+        """Changes the parameters; their version is the one that was seen."""
         request = headquarters_pb2.UpdateParametersRequest(parameters=parameters_to(wanted))
         answer = await call(self._stub.UpdateParameters, request, PERSON, TIMEOUT_S)
         return parameters_from(answer.parameters)
@@ -84,15 +90,45 @@ class Headquarters:
         answer = await send_all(self._stub.ImportCards, requests, PERSON, IMPORT_TIMEOUT_S)
         return answer.report
 
-    async def card(self, number: str) -> realtime_pb2.GetCardBalanceResponse:
+    async def card(
+        self, number: str, kind: CardKind = CardKind.GIFT_CARD
+    ) -> realtime_pb2.GetCardBalanceResponse:
         """What is on a card and who holds it."""
-        request = realtime_pb2.GetCardBalanceRequest(number=number)
+        request = realtime_pb2.GetCardBalanceRequest(number=number, kind=kind_to(kind))
         return await call(self._cards.GetCardBalance, request, PERSON, TIMEOUT_S)
 
-    async def completeness(self) -> headquarters_pb2.GetCompletenessResponse:
-        """What came home of every lane."""
-        request = headquarters_pb2.GetCompletenessRequest()
+    async def completeness(self, register_id: str = "") -> headquarters_pb2.GetCompletenessResponse:
+        """What came home of every lane, of one register or of all."""
+        request = headquarters_pb2.GetCompletenessRequest(register_id=register_id)
         return await call(self._stub.GetCompleteness, request, PERSON, TIMEOUT_S)
+
+    async def acknowledge(
+        self, register_id: str, epoch: int, kind: types_pb2.LaneAlarmKind.ValueType, reason: str
+    ) -> headquarters_pb2.LaneAlarm:
+        """Notes that an alarm was seen."""
+        request = headquarters_pb2.AcknowledgeAlarmRequest(
+            register_id=register_id, epoch=epoch, kind=kind, reason=reason
+        )
+        return (await call(self._stub.AcknowledgeAlarm, request, PERSON, TIMEOUT_S)).alarm
+
+    async def end_recovery(self, reason: str) -> list[types_pb2.JournalPosition]:
+        """Waits no longer for what a restore lost."""
+        request = headquarters_pb2.EndRecoveryRequest(reason=reason)
+        return list((await call(self._stub.EndRecovery, request, PERSON, TIMEOUT_S)).given_up)
+
+    async def declare_lost(
+        self, register_id: str, epoch: int, reason: str
+    ) -> headquarters_pb2.LostLane:
+        """Declares that what a lane lacks will not come."""
+        request = headquarters_pb2.DeclareLaneLostRequest(
+            register_id=register_id, epoch=epoch, reason=reason
+        )
+        return (await call(self._stub.DeclareLaneLost, request, PERSON, TIMEOUT_S)).lost_lane
+
+    async def lost_lanes(self, register_id: str = "") -> list[headquarters_pb2.LostLane]:
+        """The lanes that were declared lost."""
+        request = headquarters_pb2.ListLostLanesRequest(register_id=register_id)
+        return list((await call(self._stub.ListLostLanes, request, PERSON, TIMEOUT_S)).lost_lanes)
 
     async def until_complete(self, timeout_s: float) -> None:
         """Waits until every claimed entry is here and applied, asking again and again."""
@@ -114,6 +150,18 @@ class Headquarters:
             if not token:
                 return
 
+    async def over_returns(self) -> AsyncIterator[headquarters_pb2.OverReturn]:
+        """Lines of which more was returned than sold."""
+        token = ""
+        while True:
+            request = headquarters_pb2.ListOverReturnsRequest(page_size=500, page_token=token)
+            answer = await call(self._stub.ListOverReturns, request, PERSON, TIMEOUT_S)
+            for each in answer.over_returns:
+                yield each
+            token = answer.next_page_token
+            if not token:
+                return
+
     async def locks(self) -> list[realtime_pb2.OpenLock]:
         """Locks that are open, the first thousand."""
         request = realtime_pb2.ListLocksRequest()
@@ -123,6 +171,23 @@ class Headquarters:
         """Ends a register's lock, as a person."""
         request = realtime_pb2.UnlockCardRequest(lock_key=lock_key, reason=reason, force=force)
         return (await call(self._cards.UnlockCard, request, PERSON, TIMEOUT_S)).lock
+
+    async def end_locks_of(
+        self, number: str, kind: CardKind, reason: str, *, force: bool
+    ) -> list[realtime_pb2.CardLock]:
+        """Ends whatever holds a card, as a person."""
+        request = realtime_pb2.UnlockCardRequest(
+            number=number, kind=kind_to(kind), reason=reason, force=force
+        )
+        return list((await call(self._cards.UnlockCard, request, PERSON, TIMEOUT_S)).locks)
+
+    async def adjust(self, number: str, change: Money, reason: str, name: str) -> Money:
+        """Adds to a card's ledger by hand, once for each name; what is on it then."""
+        request = realtime_pb2.AdjustCardRequest(
+            number=number, change=money_to(change), reason=reason, adjustment_id=name
+        )
+        answer = await call(self._cards.AdjustCard, request, PERSON, TIMEOUT_S)
+        return money_from(answer.balance)
 
     async def block(self, number: str, reason: str, *, blocked: bool) -> None:
         """Blocks a card, or lifts that."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -11,12 +12,14 @@ from rich.progress import Progress
 from stillopen.cli import terminal
 from stillopen.cli.csv_rows import rows
 from stillopen.cli.headquarters import Headquarters
-from stillopen.core.card_number import normalise
+from stillopen.core.card_number import read_number
 from stillopen.core.errors import StillopenError, invalid
 from stillopen.core.money import parse_money
 from stillopen.core.products import hash_password
+from stillopen.core.tax import PERCENT_MILLI_MAX
 from stillopen.rpc.machine import system_random
 from stillopen.rpc.wire import money_to
+from stillopen.rpc.wire_parameters import kind_from
 from stillopen.v1 import headquarters_pb2, realtime_pb2, types_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Bring master data and cards to headquarters.")
@@ -29,11 +32,20 @@ Address = Annotated[str, typer.Option("--headquarters", help="Address of headqua
 Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
 
 Row = TypeVar("Row")
+Word = TypeVar("Word")
+
+_KINDS: dict[str, types_pb2.CardKind.ValueType] = {
+    "": types_pb2.CARD_KIND_GIFT_CARD,
+    "gift card": types_pb2.CARD_KIND_GIFT_CARD,
+    "credit memo": types_pb2.CARD_KIND_CREDIT_MEMO,
+}
 
 
 @app.command()
 def products(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
-    """Products: columns product_id, name, price; optional barcodes, separated by spaces.
+    """Products: columns product_id, name, price.
+
+    Optional: barcodes, separated by spaces; tax_group and tax_percent, which the price includes.
 
     Example: stillopen import products catalogue.csv
     """
@@ -48,9 +60,15 @@ def products(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = 
                     name=values["name"],
                     price=money_to(parse_money(values["price"], currency, "price")),
                     barcodes=values.get("barcodes", "").split(),
+                    tax_group=values.get("tax_group", "").strip(),
+                    tax_percent_milli=_percent_milli(values.get("tax_percent", "")),
                 )
 
-            found = list(rows(file, ["product_id", "name", "price"], ["barcodes"]))
+            found = list(
+                rows(
+                    file, ["product_id", "name", "price"], ["barcodes", "tax_group", "tax_percent"]
+                )
+            )
             with Progress(console=terminal.err) as progress:
                 batches = in_batches(file, found, product, progress)
                 return await place.import_products(
@@ -62,7 +80,9 @@ def products(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = 
 
 @app.command()
 def staff(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
-    """Staff: columns staff_id, name, password. Passwords are hashed here and never sent.
+    """Staff: columns staff_id, name, password, and manager (yes or no) where wanted.
+
+    Passwords are hashed here and never sent.
 
     Example: stillopen import staff staff.csv
     """
@@ -75,11 +95,12 @@ def staff(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = Fal
             staff_id=values["staff_id"],
             name=values["name"],
             password_hash=hash_password(values["password"], rng.randbytes(SALT_BYTES)),
+            manager=_word(values, "manager", {"": False, "no": False, "yes": True}),
         )
 
     async def work() -> types_pb2.ImportReport:
         async with Headquarters(headquarters) as place:
-            found = list(rows(file, ["staff_id", "name", "password"], []))
+            found = list(rows(file, ["staff_id", "name", "password"], ["manager"]))
             with Progress(console=terminal.err) as progress:
                 batches = in_batches(file, found, member, progress)
                 return await place.import_staff(
@@ -91,8 +112,9 @@ def staff(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = Fal
 
 @app.command()
 def cards(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
-    """Gift cards: columns number, balance. Creates cards, never changes one.
+    """Cards: columns number, balance, and kind (gift card or credit memo) where wanted.
 
+    Creates cards, never changes one.
     The same file sent again changes nothing. Example: stillopen import cards cards.csv
     """
 
@@ -101,12 +123,14 @@ def cards(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = Fal
             currency = (await place.parameters()).currency
 
             def card(values: dict[str, str]) -> realtime_pb2.CardRow:
+                kind = _word(values, "kind", _KINDS)
                 return realtime_pb2.CardRow(
-                    number=normalise(values["number"]),
+                    number=read_number(values["number"], kind_from(kind)),
+                    kind=kind,
                     balance=money_to(parse_money(values["balance"], currency, "balance")),
                 )
 
-            found = list(rows(file, ["number", "balance"], []))
+            found = list(rows(file, ["number", "balance"], ["kind"]))
             name = "file-" + hashlib.sha256(file.read_bytes()).hexdigest()[:24]
             with Progress(console=terminal.err) as progress:
                 batches = in_batches(file, found, card, progress)
@@ -118,6 +142,23 @@ def cards(file: File, headquarters: Address = "127.0.0.1:7400", json: Json = Fal
                 )
 
     report("cards", terminal.run(work()), as_json=json)
+
+
+def _percent_milli(text: str) -> int:
+    try:
+        milli = Decimal(text.strip() or "0") * 1000
+    except InvalidOperation:
+        raise invalid("tax_percent", "not a number") from None
+    if not 0 <= milli <= PERCENT_MILLI_MAX or milli != milli.to_integral_value():
+        raise invalid("tax_percent", "between 0 and 100, with at most three decimals")
+    return int(milli)
+
+
+def _word(values: dict[str, str], column: str, words: dict[str, Word]) -> Word:
+    word = values.get(column, "").strip().lower()
+    if word not in words:
+        raise invalid(column, "one of " + ", ".join(filter(None, words)))
+    return words[word]
 
 
 async def in_batches(

@@ -16,6 +16,7 @@ from stillopen.replication.sign_in import PasswordCheck, check_off_loop
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.machine import SystemClock, system_random
 from stillopen.rpc.server import Register, listen
+from stillopen.storage.reserve import FileReserve, Reserve
 from stillopen.storage.sqlite import open_sqlite
 
 KEY_BYTES = 32
@@ -67,6 +68,8 @@ class Machine:
     open_channel: OpenChannel = open_channel
     listen: Listen = listen
     check_password: PasswordCheck = check_off_loop
+    reserve: Callable[[Path], Reserve] = FileReserve
+    """Room on the disk, kept for the open sale."""
     warn: Callable[[str], None] = _nobody
 
 

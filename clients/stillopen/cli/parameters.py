@@ -8,8 +8,11 @@ import typer
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
 from stillopen.core.errors import invalid
-from stillopen.core.parameters import Parameters
-from stillopen.rpc.wire import parameters_to
+from stillopen.core.money import Money, parse_money
+from stillopen.core.parameters import DAY_S, CardParameters, Parameters
+from stillopen.rpc.wire_parameters import parameters_to
+
+HOUR_S = 3_600.0
 
 app = typer.Typer(no_args_is_help=True, help="Parameters of headquarters, group Posting.")
 
@@ -44,11 +47,38 @@ def set_(
         float | None,
         typer.Option(help="For how many hours after the card was locked.", min=0, max=8784),
     ] = None,
+    memo_offline: Annotated[
+        bool | None,
+        typer.Option(
+            "--credit-memo-offline/--no-credit-memo-offline",
+            help="Allow concluding credit memo transactions in offline mode.",
+        ),
+    ] = None,
+    memo_within_h: Annotated[
+        float | None,
+        typer.Option(
+            "--credit-memo-within-h", help="The same hours for credit memos.", min=0, max=8784
+        ),
+    ] = None,
     hold_amount_only: Annotated[
         bool | None,
         typer.Option(
             "--hold-amount-only/--hold-whole-card",
-            help="Whether a tender holds what it pays, or the whole card.",
+            help="Whether a gift card tender holds what it pays, or the whole card.",
+        ),
+    ] = None,
+    cash_out_up_to: Annotated[
+        str | None,
+        typer.Option(help="Up to how much left on a gift card is given out in cash, e.g. 5.00."),
+    ] = None,
+    retention_days: Annotated[
+        float | None,
+        typer.Option(
+            "--journal-retention-days",
+            help="For how long headquarters holds journal entries before registers delete theirs;"
+            " longer than your oldest backup is old. 0 never deletes.",
+            min=0,
+            max=36_600,
         ),
     ] = None,
     headquarters: Address = "127.0.0.1:7400",
@@ -58,42 +88,84 @@ def set_(
 
     Example: stillopen parameters set --gift-card-offline
     """
-    if conclude_offline is None and conclude_within_h is None and hold_amount_only is None:
+    gift_card = {
+        "allow_concluding_offline": conclude_offline,
+        "conclude_within_s": _seconds(conclude_within_h, HOUR_S),
+        "hold_amount_only": hold_amount_only,
+    }
+    credit_memo = {
+        "allow_concluding_offline": memo_offline,
+        "conclude_within_s": _seconds(memo_within_h, HOUR_S),
+    }
+    retention_s = _seconds(retention_days, DAY_S)
+    asked = (*gift_card.values(), *credit_memo.values(), cash_out_up_to, retention_s)
+    if all(each is None for each in asked):
         terminal.fail(invalid("parameters", "nothing to change; see --help"))
 
     async def work() -> Parameters:
         async with Headquarters(headquarters) as place:
-            card = (await place.parameters()).gift_card
-            if conclude_offline is not None:
-                card = replace(card, allow_concluding_offline=conclude_offline)
-            if conclude_within_h is not None:
-                card = replace(card, conclude_within_s=conclude_within_h * 3600)
-            if hold_amount_only is not None:
-                card = replace(card, hold_amount_only=hold_amount_only)
-            return await place.set_gift_card(card)
+            seen = await place.parameters()
+            cards = _changed(seen.gift_card, gift_card)
+            if cash_out_up_to is not None:
+                most = parse_money(cash_out_up_to, seen.currency, "cash_out_up_to")
+                cards = replace(cards, cash_out_up_to_minor=most.minor)
+            wanted = replace(
+                seen, gift_card=cards, credit_memo=_changed(seen.credit_memo, credit_memo)
+            )
+            if retention_s is not None:
+                wanted = replace(wanted, journal_retention_s=retention_s)
+            return await place.set_parameters(wanted)
 
     _print(terminal.run(work()), as_json=json)
+
+
+def _seconds(value: float | None, each_s: float) -> float | None:
+    return None if value is None else value * each_s
+
+
+def _changed(cards: CardParameters, asked: dict[str, bool | float | None]) -> CardParameters:
+    given = {name: value for name, value in asked.items() if value is not None}
+    if (offline := given.get("allow_concluding_offline")) is not None:
+        cards = replace(cards, allow_concluding_offline=bool(offline))
+    if (within_s := given.get("conclude_within_s")) is not None:
+        cards = replace(cards, conclude_within_s=float(within_s))
+    if (amount_only := given.get("hold_amount_only")) is not None:
+        cards = replace(cards, hold_amount_only=bool(amount_only))
+    return cards
 
 
 def _print(parameters: Parameters, *, as_json: bool) -> None:
     if as_json:
         terminal.show_json(terminal.as_json(parameters_to(parameters)))
         return
-    card = parameters.gift_card
-    hour = 3600
+    gift_card, memo = parameters.gift_card, parameters.credit_memo
+    cash_out = Money(parameters.currency, gift_card.cash_out_up_to_minor)
+    retention = f"{parameters.journal_retention_s / DAY_S:g} days"
     terminal.show_table(
-        ["parameter", "value"],
+        ["parameter", "gift card", "credit memo"],
         [
-            ("version", parameters.version),
-            ("currency", parameters.currency),
+            ("allow concluding in offline mode", *(_yes(c) for c in (gift_card, memo))),
+            ("  within", *(f"{c.conclude_within_s / HOUR_S:g} h" for c in (gift_card, memo))),
             (
-                "allow concluding gift card transactions in offline mode",
-                "yes" if card.allow_concluding_offline else "no",
+                "a tender holds",
+                "its amount" if gift_card.hold_amount_only else "the whole card",
+                "the whole memo",
             ),
-            ("  within", f"{card.conclude_within_s / hour:g} h"),
-            ("a tender holds", "its amount" if card.hold_amount_only else "the whole card"),
-            ("lease of a lock", f"{card.lease_s:g} s"),
-            ("grace", f"{card.grace_s / hour:g} h"),
-            ("margin to come home", f"{card.settle_margin_s / hour:g} h"),
+            ("lease of a lock", *(f"{c.lease_s:g} s" for c in (gift_card, memo))),
+            ("grace", *(f"{c.grace_s / HOUR_S:g} h" for c in (gift_card, memo))),
+            (
+                "margin to come home",
+                *(f"{c.settle_margin_s / HOUR_S:g} h" for c in (gift_card, memo)),
+            ),
+            ("cash-out up to", cash_out if cash_out.minor else "none", ""),
         ],
     )
+    kept = retention if parameters.journal_retention_s else "for ever"
+    terminal.out.print(
+        f"version {parameters.version}, {parameters.currency}; registers keep journal entries"
+        f" {kept} after headquarters has them"
+    )
+
+
+def _yes(cards: CardParameters) -> str:
+    return "yes" if cards.allow_concluding_offline else "no"

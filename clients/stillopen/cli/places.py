@@ -9,16 +9,21 @@ from pathlib import Path
 import grpc.aio
 
 from stillopen.channel import servicer as channel_data
+from stillopen.channel.receipts import Receipts
 from stillopen.channel.relay import RealtimeRelay
+from stillopen.channel.suspended import SuspendedSales, went_on
 from stillopen.channel.tables import SCHEMA as CHANNEL_SCHEMA
 from stillopen.cli.machine import Listening, Machine, Place, read_key
 from stillopen.core.ids import check_id
 from stillopen.core.money import Money, check_money
+from stillopen.core.products import StaffMember
 from stillopen.headquarters import servicer as headquarters
 from stillopen.headquarters.cards_elsewhere import CardsElsewhere
 from stillopen.headquarters.master import SCHEMA as HEADQUARTERS_SCHEMA
 from stillopen.headquarters.master import open_master
 from stillopen.headquarters.processor import HEADQUARTERS, CardEffects
+from stillopen.headquarters.retention import open_retention
+from stillopen.headquarters.standing import LocalTerms, Standings
 from stillopen.realtime import servicer as realtime
 from stillopen.realtime.store import open_cards
 from stillopen.realtime.tables import SCHEMA as REALTIME_SCHEMA
@@ -30,6 +35,7 @@ from stillopen.replication.inbox import open_inbox
 from stillopen.replication.received import ReceivedSales
 from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
 from stillopen.replication.replica import open_replica
+from stillopen.replication.sign_in import authorise
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.storage.engine import Engine
 from stillopen.storage.schema import Schema
@@ -92,17 +98,24 @@ async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -
         received = ReceivedSales(await open_inbox(engine, machine.clock, last=True))
         cards = _channel(opened, machine, settings.realtime or listener.address, beyond)
         stub = realtime_pb2_grpc.RealtimeServiceStub(cards)
-        people = headquarters.HeadquartersServicer(master, received, stub)
+        standings = Standings(received.inbox)
+        people = headquarters.HeadquartersServicer(master, received, standings, stub)
         streams = sync.SyncServicer(
             received.inbox,
             master,
             lambda: master.profile.heartbeat_interval_s,
             CallerKind.CHANNEL,
         )
-        work: list[Callable[[], Awaitable[None]]] = [partial(received.work_off, CardEffects(stub))]
+        retention = await open_retention(
+            received.inbox, lambda: master.parameters.journal_retention_s, master.news
+        )
+        work: list[Callable[[], Awaitable[None]]] = [
+            partial(received.work_off, CardEffects(stub)),
+            retention.run,
+        ]
         realtime_service: realtime_pb2_grpc.RealtimeServiceServicer = CardsElsewhere(stub)
         if not settings.realtime:
-            terms = headquarters.LocalTerms(master, received)
+            terms = LocalTerms(master, standings)
             servicer = await _cards(opened, settings.data, machine, terms)
             work.append(servicer.keep_time)
             realtime_service = servicer
@@ -153,13 +166,23 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         )
         opened.push_async_callback(replica_engine.close)
         replica = await open_replica(replica_engine)
-        received = ReceivedSales(await open_inbox(engine, machine.clock, last=False))
+        received = ReceivedSales(await open_inbox(engine, machine.clock, last=False), went_on)
         upward = _channel(opened, machine, settings.headquarters, beyond)
-        relay = RealtimeRelay(upward)
+
+        async def check(staff_id: str, password: str) -> StaffMember:
+            return await authorise(replica, staff_id, password, machine.check_password)
+
+        relay = RealtimeRelay(upward, check)
         caller = Caller(CallerKind.CHANNEL, settings.store_id)
         link = SyncClient(upward, caller, received.inbox, replica, machine.rng)
+        people = headquarters_pb2_grpc.HeadquartersServiceStub(upward)
         data = channel_data.ChannelDataServicer(
-            settings.store_id, replica, received, machine.check_password
+            settings.store_id,
+            replica,
+            received,
+            SuspendedSales(engine, machine.clock),
+            Receipts(received, people, caller, lambda: relay.reachable),
+            machine.check_password,
         )
         streams = sync.SyncServicer(
             received.inbox,
@@ -190,6 +213,7 @@ async def start_register(settings: RegisterSettings, listen: str, machine: Machi
             channel=machine.open_channel(
                 settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
             ),
+            reserve=machine.reserve(settings.data / "reserve"),
             check_password=machine.check_password,
             warn=machine.warn,
         )

@@ -1,7 +1,7 @@
 """Replays a file of sales on real processes while the channel is cut, again and again."""
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +9,7 @@ from rich.progress import Progress, TaskID
 
 from stillopen.cli.estate import CHANNEL, Estate
 from stillopen.cli.frontend import Frontend
+from stillopen.cli.replay_memos import Memo, Purse
 from stillopen.cli.replay_plan import Plan, Planned
 from stillopen.cli.sales_file import FileLine
 from stillopen.core.errors import Reason, Refused
@@ -16,6 +17,7 @@ from stillopen.core.ids import fold_code
 from stillopen.core.money import Money
 from stillopen.replication.news import News
 from stillopen.rpc.wire import money_from
+from stillopen.v1 import types_pb2
 
 LINK_TIMEOUT_S = 60.0
 CARDS_TRIED = 3
@@ -27,7 +29,10 @@ _CARD_CANNOT_PAY = {
     Reason.LOCK_ENDED,
     Reason.CONCLUDE_NOT_ALLOWED,
     Reason.CONFIRM_REFUSED,
+    Reason.CARD_PENDING,
+    Reason.CARD_TWICE,
 }
+"""What a customer hears now and then in an outage, and pays in another way."""
 
 
 @dataclass(slots=True)
@@ -39,11 +44,18 @@ class Outcome:
     by_card: dict[str, str] = field(default_factory=dict[str, str])
     """Transaction to the card that paid."""
     cash_instead: int = 0
+    purse: Purse = field(default_factory=Purse)
+    refunded_in_cash: int = 0
+    """Cancellations at a till that had nothing else to do in an outage."""
     registers_of_card: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set[str]))
     cuts: int = 0
     kills: int = 0
     stops: int = 0
     seconds: float = 0.0
+
+
+class _ComesAgain(Exception):
+    """A customer who wants a memo waits until headquarters is reached."""
 
 
 class Replay:
@@ -78,28 +90,44 @@ class Replay:
     ) -> None:
         async with Frontend(self._estate.address(register)) as frontend:
             await frontend.sign_in()
-            for planned in todo:
+            waiting = deque(todo)
+            while waiting:
                 await self._until(lambda: self._begun() < self._may_begin)
-                await self._sell(register, frontend, planned)
-                progress.advance(bar)
+                planned = waiting.popleft()
+                others = any(not each.invoice.cancelled for each in waiting)
+                if await self._sell(register, frontend, planned, may_wait=others):
+                    progress.advance(bar)
+                else:
+                    waiting.insert(1, planned)  # after the next customer
         self._running -= 1
         self._news.tell()
 
-    async def _sell(self, register: str, frontend: Frontend, planned: Planned) -> None:
+    async def _sell(
+        self, register: str, frontend: Frontend, planned: Planned, *, may_wait: bool
+    ) -> bool:
+        """Rings an invoice up; False when its customer waits for a memo and comes again later."""
         self._tell(register, 0)
         await frontend.begin()
         for number, line in enumerate(planned.invoice.lines, 1):
             await self._ring(frontend, line)
             self._tell(register, number)
-        card = await self._pay(register, frontend, planned)
+        try:
+            card, memo = await self._pay(register, frontend, planned, may_wait=may_wait)
+        except _ComesAgain:
+            await frontend.void()
+            self._tell(register, None)
+            return False
         try:
             receipt = await frontend.complete()
         except Refused as error:
-            if not card or error.reason not in _CARD_CANNOT_PAY:
+            if error.reason not in _CARD_CANNOT_PAY:
                 raise
             await self._cash_instead(frontend)
-            card = ""
+            if memo:
+                self.outcome.purse.put_back(memo)
+            card, memo = "", None
             receipt = await frontend.complete()
+        self.outcome.purse.printed(frontend.sale, memo)
         transaction = frontend.sale.transaction_id
         self.outcome.transactions[transaction] = planned
         if receipt.offline:
@@ -108,6 +136,7 @@ class Replay:
             self.outcome.by_card[transaction] = card
             self.outcome.registers_of_card[card].add(register)
         self._tell(register, None)
+        return True
 
     async def _ring(self, frontend: Frontend, line: FileLine) -> None:
         given = line.price if line.price != self._prices[fold_code(line.code)] else None
@@ -119,7 +148,48 @@ class Replay:
             "cancelled invoice" if line.quantity_milli < 0 else "",
         )
 
-    async def _pay(self, register: str, frontend: Frontend, planned: Planned) -> str:
+    async def _pay(
+        self, register: str, frontend: Frontend, planned: Planned, *, may_wait: bool
+    ) -> tuple[str, Memo | None]:
+        """Pays, or gives back; the gift card and the memo that did."""
+        if planned.invoice.cancelled:
+            await self._refund(frontend, may_wait=may_wait)
+            return "", None
+        card = await self._pay_card(register, frontend, planned)
+        memo = None if card else await self._pay_memo(register, frontend)
+        if money_from(frontend.sale.due).minor:
+            await frontend.pay_cash()
+        return card, memo
+
+    async def _refund(self, frontend: Frontend, *, may_wait: bool) -> None:
+        try:
+            await frontend.pay_memo(frontend.sale.due)
+        except Refused as error:
+            if error.reason not in _CARD_CANNOT_PAY:
+                raise
+            if may_wait:
+                raise _ComesAgain from None
+            self.outcome.refunded_in_cash += 1
+            await frontend.pay_cash()
+
+    async def _pay_memo(self, register: str, frontend: Frontend) -> Memo | None:
+        memo = self.outcome.purse.take(register)
+        if memo is None:
+            return None
+        due = frontend.sale.due
+        amount = types_pb2.Money(
+            currency_code=due.currency_code, minor_units=min(due.minor_units, memo.amount_minor)
+        )
+        try:
+            await frontend.pay_memo(amount, memo.number)
+        except Refused as error:
+            if error.reason not in _CARD_CANNOT_PAY:
+                raise
+            self.outcome.purse.put_back(memo)
+            return None
+        return memo
+
+    async def _pay_card(self, register: str, frontend: Frontend, planned: Planned) -> str:
         for card in self._wallet(register) if planned.by_card else ():
             try:
                 await frontend.pay_card(card)
@@ -131,8 +201,6 @@ class Replay:
             else:
                 return card
         self.outcome.cash_instead += planned.by_card
-        if money_from(frontend.sale.due).minor:
-            await frontend.pay_cash()
         return ""
 
     def _wallet(self, register: str) -> list[str]:

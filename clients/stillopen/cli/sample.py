@@ -32,6 +32,8 @@ def sample_products(currency: str) -> list[types_pb2.Product]:
             name=f"{look} {thing}".capitalize(),
             price=money_to(Money(currency, 95 + 40 * (number % 23))),
             barcodes=[str(_BARCODE_FIRST + 11 * number)],
+            tax_group="REDUCED" if number % 4 == 0 else "STANDARD",
+            tax_percent_milli=9_000 if number % 4 == 0 else 21_000,
         )
         for number, (look, thing) in enumerate(
             (look, thing) for look in _LOOKS for thing in _THINGS

@@ -108,6 +108,8 @@ def _picture(now: register_pb2.RegisterStatus, older_s: float = 0.0) -> Group:
     table.add_row("data", data)
     ready = "ready" if now.offline_ready else f"[red]lacks {', '.join(now.offline_missing)}[/]"
     table.add_row("to sell offline", ready)
+    if now.clock_suspect:
+        table.add_row("clock", "[red]more than a day from the store's[/]: set this machine's clock")
     table.add_row("signed in", now.staff_id or "nobody")
     table.add_row("open sale", now.open_transaction_id or "none")
     table.add_row("works now", ", ".join(map(_operation, now.all_operations)))
@@ -125,6 +127,8 @@ def _changes(now: register_pb2.RegisterStatus) -> Table:
 
 def _waiting_up(now: register_pb2.RegisterStatus) -> str:
     text = f"{now.waiting_entries} for the channel, {now.waiting_headquarters} for headquarters"
+    if now.waiting_suspended:
+        text += f"; {now.waiting_suspended} suspended for the channel"
     if now.HasField("waiting_amount"):
         text += f"; {money_from(now.waiting_amount)}"
     if now.HasField("waiting_since"):

@@ -9,7 +9,7 @@ from stillopen.cli.frontend import Frontend, delivered, ready
 from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile
+from stillopen.core.parameters import CardParameters, OfflineProfile
 from stillopen.rpc.wire import money_from
 from stillopen.v1 import register_pb2, types_pb2
 
@@ -71,7 +71,7 @@ async def _open_shop(estate: Estate, timeline: Timeline, profile: OfflineProfile
     await import_master_data(estate.address(HEADQUARTERS), products, cards)
     async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
         await headquarters.set_profile(profile)
-        await headquarters.set_gift_card(GiftCardParameters(allow_concluding_offline=True))
+        await headquarters.set_gift_card(CardParameters(allow_concluding_offline=True))
     timeline.say("headquarters", f"has {len(products)} products and {len(cards)} gift cards")
     await estate.start_channel()
     timeline.say("channel", f"listens on {estate.address(CHANNEL)}")

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from stillopen.core.errors import invalid
 from stillopen.core.ids import check_transaction_id
 from stillopen.core.products import StaffMember
-from stillopen.core.sale import TenderKind
+from stillopen.core.sale import Sale, TenderKind
+from stillopen.register.agent_carts import CartsAgent
 from stillopen.register.journal import JournalLine
 from stillopen.register.register import Register
 from stillopen.register.wire import StatusWire, without_countdowns
@@ -13,18 +14,20 @@ from stillopen.rpc.context import Context
 from stillopen.rpc.paging import number_token, page_limit
 from stillopen.rpc.status import answers, streams
 from stillopen.rpc.wire import money_from, money_to, position_to, product_to, staff_to, time_to
+from stillopen.rpc.wire_card import purpose_from
+from stillopen.rpc.wire_parameters import kind_from as card_kind_from
 from stillopen.rpc.wire_sale import kind_from, return_from, sale_to
-from stillopen.v1 import register_pb2, register_pb2_grpc
+from stillopen.v1 import register_pb2, types_pb2
 
 SERVICE = "stillopen.v1.RegisterService"
 PAGE_DEFAULT, PAGE_MAX = 50, 500
 
 
-class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
+class RegisterAgent(CartsAgent):
     """One register, on loopback."""
 
     def __init__(self, register: Register) -> None:
-        self._register = register
+        super().__init__(register)
         self._wire = StatusWire()
 
     @answers
@@ -108,20 +111,35 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
         return register_pb2.VoidLineResponse(sale=sale_to(sale))
 
     @answers
+    async def AddCardLine(
+        self, request: register_pb2.AddCardLineRequest, context: Context
+    ) -> register_pb2.AddCardLineResponse:
+        """Issues, reloads or cashes out a gift card."""
+        del context
+        sale = await self._register.tenders.add_card_line(
+            check_transaction_id(request.transaction_id),
+            request.version,
+            purpose_from(request.purpose),
+            money_from(request.amount) if request.HasField("amount") else None,
+            request.card_number,
+        )
+        return register_pb2.AddCardLineResponse(sale=sale_to(sale))
+
+    @answers
     async def AddTender(
         self, request: register_pb2.AddTenderRequest, context: Context
     ) -> register_pb2.AddTenderResponse:
         """Takes a payment."""
         del context
         name = check_transaction_id(request.transaction_id)
-        amount = money_from(request.amount)
-        if kind_from(request.kind) is TenderKind.CASH:
+        amount, kind = money_from(request.amount), kind_from(request.kind)
+        if kind is TenderKind.CASH:
             if request.card_number:
                 raise invalid("card_number", "cash has none")
-            sale = await self._register.add_cash(name, request.version, amount)
+            sale = await self._register.tenders.add_cash(name, request.version, amount)
         else:
-            sale = await self._register.add_gift_card(
-                name, request.version, amount, request.card_number
+            sale = await self._register.tenders.add_card(
+                name, request.version, amount, request.card_number, kind
             )
         return register_pb2.AddTenderResponse(sale=sale_to(sale))
 
@@ -132,7 +150,7 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
         """Takes a payment back."""
         del context
         name = check_transaction_id(request.transaction_id)
-        sale = await self._register.void_tender(name, request.version, request.line_id)
+        sale = await self._register.tenders.void(name, request.version, request.line_id)
         return register_pb2.VoidTenderResponse(sale=sale_to(sale))
 
     @answers
@@ -143,7 +161,7 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
         del context
         name = check_transaction_id(request.transaction_id)
         sale = await self._register.complete(name, request.version)
-        return register_pb2.CompleteResponse(sale=sale_to(sale))
+        return register_pb2.CompleteResponse(sale=await self._printed(sale))
 
     @answers
     async def Void(
@@ -162,7 +180,47 @@ class RegisterAgent(register_pb2_grpc.RegisterServiceServicer):
         """Returns a sale."""
         del context
         sale = await self._register.sale(request.transaction_id)
-        return register_pb2.GetSaleResponse(sale=sale_to(sale))
+        return register_pb2.GetSaleResponse(sale=await self._printed(sale))
+
+    @answers
+    async def GetCardBalance(
+        self, request: register_pb2.RegisterServiceGetCardBalanceRequest, context: Context
+    ) -> register_pb2.RegisterServiceGetCardBalanceResponse:
+        """Says what is on a card."""
+        del context
+        kind = card_kind_from(request.kind)
+        seen = await self._register.card_seen(request.card_number, kind)
+        return register_pb2.RegisterServiceGetCardBalanceResponse(
+            last_four=seen.last_four,
+            balance=seen.balance,
+            free=seen.free,
+            locked_by=seen.locked_by,
+        )
+
+    @answers
+    async def UnlockCard(
+        self, request: register_pb2.RegisterServiceUnlockCardRequest, context: Context
+    ) -> register_pb2.RegisterServiceUnlockCardResponse:
+        """Ends what holds a card."""
+        del context
+        if not request.card_number:
+            raise invalid("card_number", "missing")
+        ended = await self._register.unlock_card(
+            request.card_number,
+            card_kind_from(request.kind),
+            request.manager,
+            force=request.force,
+        )
+        return register_pb2.RegisterServiceUnlockCardResponse(ended=ended)
+
+    async def _printed(self, sale: Sale) -> types_pb2.Sale:
+        """The sale with the numbers of the memos it made, once it is durable."""
+        message = sale_to(sale)
+        numbers = await self._register.memos.numbers(sale)
+        for tender in message.tenders:
+            if tender.line_id in numbers:
+                tender.card.new_memo.number = numbers[tender.line_id]
+        return message
 
     @answers
     async def ListJournal(

@@ -8,11 +8,11 @@ import asyncio
 import random
 from dataclasses import dataclass
 
+from stillopen.core.card import LockRequest
 from stillopen.core.errors import Misuse, Reason, Refused, StillopenError
 from stillopen.core.ids import new_lock_key
-from stillopen.core.money import Money
 from stillopen.core.ports import Clock
-from stillopen.core.sale import CardTender, Sale
+from stillopen.core.sale import HeldCard, Sale
 from stillopen.register import intents
 from stillopen.register.failover import Failover
 from stillopen.register.journal import Journal, Noted
@@ -31,6 +31,12 @@ _REFUSED_FOR_SURE = {
     Reason.INSUFFICIENT_BALANCE,
     Reason.CARD_TWICE,
     Reason.LOCK_ENDED,
+    Reason.CARD_PENDING,
+    Reason.CARD_EXISTS,
+    Reason.CARD_KIND,
+    Reason.CARD_USED,
+    Reason.CASH_OUT_TOO_MUCH,
+    Reason.HEADQUARTERS_RECOVERING,
 }
 """Headquarters said no and keeps the key as ended: there is nothing to unlock."""
 
@@ -39,7 +45,7 @@ _REFUSED_FOR_SURE = {
 class Granted:
     """A lock for a tender, and for how long it may be concluded without headquarters."""
 
-    card: CardTender
+    card: HeldCard
     conclude_within_s: float
 
 
@@ -61,23 +67,21 @@ class Cards:
         self._rng = rng
         self._releases: asyncio.Queue[bytes] = asyncio.Queue(RELEASES_MAX)
 
-    async def lock(
-        self, sale: Sale, line_id: str, number: str, amount: Money, *, amount_only: bool
-    ) -> Granted:
-        """Locks the card; Refused with the trade's reason, OFFLINE or HEADQUARTERS_UNREACHABLE."""
+    async def lock(self, wanted: LockRequest, number: str) -> Granted:
+        """Locks the card; Refused with the trade's reason, OFFLINE or HEADQUARTERS_UNREACHABLE.
+
+        The key of `wanted` is from `new_key`, used for this attempt and never again.
+        """
         if not self._failover.state.online:
             raise Refused(Reason.OFFLINE, "the register is offline; cards need headquarters")
-        key = new_lock_key(self._rng)
+        key, transaction = wanted.lock_key, wanted.transaction_id
         sent = intents.sent_now(self._clock)
-        transaction = sale.transaction_id
         await self._journal.engine.write(
             lambda session: intents.intend(session, key, transaction, sent)
         )
         try:
             lock = await self._failover.realtime(
-                lambda timeout_s: self._online.lock_card(
-                    key, number, transaction, line_id, amount, timeout_s, amount_only=amount_only
-                )
+                lambda timeout_s: self._online.lock_card(wanted, number, timeout_s)
             )
         except StillopenError as error:
             sure = error.reason in _REFUSED_FOR_SURE or isinstance(error, Misuse)
@@ -86,8 +90,12 @@ class Cards:
         if not blocks(lock):
             await self.forget(key, transaction, journaled=True)
             raise Refused(Reason.LOCK_ENDED, "the lock had lapsed before it was heard of")
-        card = CardTender(key, lock.card_id, lock.last_four, balance_of(lock))
+        card = HeldCard(key, lock.card_id, lock.last_four, balance_of(lock), wanted.purpose)
         return Granted(card, duration_from(lock.conclude_within))
+
+    def new_key(self) -> bytes:
+        """A key for one attempt."""
+        return new_lock_key(self._rng)
 
     async def forget(self, lock_key: bytes, transaction_id: str, *, journaled: bool) -> None:
         """Ends an intent that became no tender; `journaled` when a lock may exist."""
@@ -154,6 +162,11 @@ class Cards:
                 "a card on this sale may not be concluded without headquarters; wait, or take the"
                 " tender back",
             )
+
+    async def held_s(self, sale: Sale) -> float:
+        """For how long the oldest lock of the sale has been held, as far as this machine knows."""
+        keys, now = [card.lock_key for card in sale.cards], intents.sent_now(self._clock)
+        return await self._journal.engine.read(lambda session: intents.oldest_s(session, keys, now))
 
     async def keep_alive(self, lock_keys: list[bytes], timeout_s: float) -> None:
         """Renews the locks of the open sale; a failure is seen when the sale completes."""

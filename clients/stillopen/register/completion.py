@@ -3,26 +3,29 @@
 from dataclasses import replace
 
 from stillopen.core import sale as rules
+from stillopen.core.journal import DIGEST_PREFIX_BYTES
 from stillopen.core.ports import Clock
 from stillopen.core.sale import Receipt, Sale, SaleState
 from stillopen.register import intents
 from stillopen.register.cards import Cards
 from stillopen.register.journal import Journal, Noted
+from stillopen.register.server_time import ServerTime
 from stillopen.rpc.wire import time_to
 from stillopen.rpc.wire_sale import sale_to
 from stillopen.storage.engine import Session
 from stillopen.v1 import types_pb2
 
-DIGEST_PREFIX_BYTES = 4
-
 
 class Completion:
     """How a sale becomes final."""
 
-    def __init__(self, journal: Journal, cards: Cards, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, cards: Cards, clock: Clock, server_time: ServerTime
+    ) -> None:
         self._journal = journal
         self._cards = cards
         self._clock = clock
+        self._server_time = server_time
 
     def complete(self, session: Session, sale: Sale, *, offline: bool) -> Sale:
         """Journals the sale as COMPLETED; with the commit it is durable and may be printed."""
@@ -44,8 +47,11 @@ class Completion:
             wall_time=time_to(wall_s),
             receipt_number=number,
             offline=offline,
+            clock_suspect=self._server_time.suspect,
             sale=sale_to(final),
         )
+        if (server_wall_s := self._server_time.wall_s) is not None:
+            record.server_time.CopyFrom(time_to(server_wall_s))
         total = final.total if final.state is SaleState.COMPLETED else None
         entry = self._journal.append(
             session, record, Noted(str(final.state), final.transaction_id, wall_s, number, total)

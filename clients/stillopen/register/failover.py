@@ -60,6 +60,16 @@ class Failover:
         return self._link.up
 
     @property
+    def timeout_s(self) -> float:
+        """How long a request may stay unanswered."""
+        return self._profile().timeout_s
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether what only the channel can say may be asked of it now (see `over_link`)."""
+        return self.state.online or self._offline_and_heard
+
+    @property
     def next_reconnect_s(self) -> float | None:
         """In how many seconds the register may come back by itself; nothing when it will not."""
         return connectivity.next_reconnect_s(self.state, self._profile(), self.now())
@@ -101,6 +111,23 @@ class Failover:
                 return answer
         return await offline()
 
+    async def over_link(
+        self,
+        online: Callable[[float], Awaitable[T]],
+        offline: Callable[[], Awaitable[T]],
+    ) -> T:
+        """As `ask`, for what only the channel can say.
+
+        A register that is offline, not by hand, asks all the same once its stream has heard the
+        channel again, as it hands over what it owns by then.
+        """
+        if not self._offline_and_heard:
+            return await self.ask(online, offline)
+        try:
+            return await online(self._profile().timeout_s)
+        except Unreachable:
+            return await offline()
+
     async def realtime(
         self, call: Callable[[float], Awaitable[T]], *, over_link: bool = False
     ) -> T:
@@ -110,7 +137,7 @@ class Failover:
         `over_link` a register that is offline, not by hand, asks all the same once its stream has
         heard the channel again: renewing locks follows the link.
         """
-        heard = over_link and self.state.mode is Mode.OFFLINE and self._link_heard()
+        heard = over_link and self._offline_and_heard
         if not self.state.online and not heard:
             raise Refused(Reason.OFFLINE, "the register is offline; cards need headquarters")
         began_s, profile = self._now_s(), self._profile()
@@ -144,6 +171,10 @@ class Failover:
                 self.state, self._profile(), link_up=self._link_heard(), now=self.now()
             )
         )
+
+    @property
+    def _offline_and_heard(self) -> bool:
+        return self.state.mode is Mode.OFFLINE and self._link_heard()
 
     def _link_heard(self) -> bool:
         return self._link.up and self._link.heard_s > self.state.counted_from_s

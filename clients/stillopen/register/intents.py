@@ -82,6 +82,16 @@ def _row_open(row: Row, now: Sent) -> bool:
     return window_open(Sent(row[0], row[1], row[2]), row[3], now)
 
 
+def oldest_s(session: Session, lock_keys: list[bytes], now: Sent) -> float:
+    """The age of the oldest of these locks in this boot."""
+    rows = [
+        session.one("SELECT sent_elapsed_s, boot_id FROM card_intent WHERE lock_key = ?", key)
+        for key in lock_keys
+    ]
+    ages = [now.elapsed_s - row[0] for row in rows if row and row[1] == now.boot_id]
+    return max(ages, default=0.0)
+
+
 def orphans(session: Session) -> list[tuple[bytes, str]]:
     """Keys that were intended and not granted: lock key and transaction."""
     rows = session.all("SELECT lock_key, transaction_id FROM card_intent WHERE state = 'INTENT'")

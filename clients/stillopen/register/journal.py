@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.ids import new_epoch
 from stillopen.core.journal import NO_PARENT, Entry, Head, Lane, Stored, append, is_intact
+from stillopen.core.lanes import epoch_text
 from stillopen.core.money import Money
 from stillopen.core.ports import Clock
 from stillopen.register.waiting import Waiting, WaitingCount
-from stillopen.replication.inbox import entry_of, epoch_text, read_entries
+from stillopen.replication.inbox import entry_of, read_entries
 from stillopen.replication.news import News
 from stillopen.storage.engine import Engine, Session
 from stillopen.v1 import types_pb2
 
 _ACKNOWLEDGED = "acknowledged_wall_s"
+_LANE = "epoch, head, head_digest, purged_through, headquarters_through"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +111,26 @@ class Journal:
 
     async def heads(self) -> list[Head]:
         """Every lane this register still has entries of, and the one of this run."""
+        return await self._heads(
+            f"SELECT {_LANE} FROM journal_lane"  # noqa: S608 - constants
+            " WHERE purged_through < head OR epoch = ?1 ORDER BY opened"
+        )
 
-        def read(session: Session) -> list[Head]:
-            rows = session.all(
-                "SELECT epoch, head, head_digest, purge_through FROM journal_lane"
-                " WHERE head > 0 OR epoch = ? ORDER BY opened",
-                epoch_text(self.lane.epoch),
-            )
-            return [
-                Head(replace(self.lane, epoch=int(r[0], 16)), r[3] + 1, r[1], r[2]) for r in rows
-            ]
+    async def moved(self) -> list[Head]:
+        """The lanes that headquarters lacks something of, and the one of this run."""
+        return await self._heads(
+            f"SELECT {_LANE}, opened FROM journal_lane"  # noqa: S608 - constants
+            " WHERE through < head OR headquarters_through < head"
+            f" UNION SELECT {_LANE}, opened FROM journal_lane WHERE epoch = ?1 ORDER BY opened"
+        )
 
-        return await self.engine.read(read)
+    async def _heads(self, query: str) -> list[Head]:
+        rows = await self.engine.read(
+            lambda session: session.all(query, epoch_text(self.lane.epoch))
+        )
+        return [
+            Head(replace(self.lane, epoch=int(r[0], 16)), r[3] + 1, r[1], r[2], r[4]) for r in rows
+        ]
 
     async def read(self, lane: Lane, after: int, entries_max: int, bytes_max: int) -> list[Entry]:
         """The entries of a lane that follow `after`."""
@@ -134,12 +144,12 @@ class Journal:
         """None: a register writes each key once."""
         return []
 
-    async def remember(self, lanes: list[Stored]) -> None:
+    async def remember(self, words: list[Stored]) -> None:
         """Takes the channel's word on what it and headquarters have."""
         wall_s = self._clock.wall_s()
 
         def put(session: Session) -> bool:
-            grown = any(_has_grown(session, each) for each in lanes)
+            grown = any(_has_grown(session, each) for each in words)
             if grown:
                 _set(session, _ACKNOWLEDGED, repr(wall_s))
             session.run_many(
@@ -153,14 +163,14 @@ class Journal:
                         each.purge_through,
                         epoch_text(each.lane.epoch),
                     )
-                    for each in lanes
+                    for each in words
                 ],
             )
             return grown
 
         if await self.engine.write(put):
             self.acknowledged_wall_s = wall_s
-        for each in lanes:
+        for each in words:
             if each.lane == self.lane:
                 self.headquarters_knows = each.headquarters_knows
         self.delivered.tell()
@@ -270,7 +280,8 @@ async def open_journal(
                 Reason.NOT_ALLOWED, f"this journal belongs to register {owner}, not {register_id}"
             )
         session.run(
-            "INSERT INTO journal_lane VALUES (NULL, ?, 0, x'', 0, 0, 0, 0)",
+            "INSERT INTO journal_lane (epoch, head, head_digest, through, headquarters_through,"
+            " headquarters_knows, purge_through) VALUES (?, 0, x'', 0, 0, 0, 0)",
             epoch_text(lane.epoch),
         )
         row = session.one("SELECT value FROM setting WHERE name = ?", _ACKNOWLEDGED)

@@ -2,24 +2,24 @@
 
 import grpc.aio
 
+from stillopen.core.card import LockRequest
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.money import Money
 from stillopen.core.parameters import Parameters
 from stillopen.core.products import Product, StaffMember
+from stillopen.core.purpose import CardKind
+from stillopen.register.carts import Intent
 from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import call
-from stillopen.rpc.wire import (
-    money_from,
-    money_to,
-    parameters_from,
-    product_from,
-    staff_from,
-)
+from stillopen.rpc.wire import money_from, money_to, product_from, staff_from, time_from
+from stillopen.rpc.wire_card import purpose_to
+from stillopen.rpc.wire_parameters import kind_to, parameters_from
 from stillopen.v1 import (
     channel_data_pb2,
     channel_data_pb2_grpc,
     realtime_pb2,
     realtime_pb2_grpc,
+    types_pb2,
 )
 
 
@@ -31,11 +31,12 @@ class Online:
         self._cards = realtime_pb2_grpc.RealtimeServiceStub(channel)
         self._caller = caller
 
-    async def store_id(self, timeout_s: float) -> str:
-        """Which store the channel is."""
+    async def store(self, timeout_s: float) -> tuple[str, float | None]:
+        """Which store the channel is, and what its clock shows; an older one does not say."""
         request = channel_data_pb2.GetChannelConfigurationRequest()
         answer = await call(self._data.GetChannelConfiguration, request, self._caller, timeout_s)
-        return answer.store_id
+        said = answer.HasField("server_time")
+        return answer.store_id, time_from(answer.server_time) if said else None
 
     async def parameters(self, timeout_s: float) -> Parameters:
         """The parameters in force at the channel."""
@@ -55,32 +56,27 @@ class Online:
         answer = await call(self._data.SignIn, request, self._caller, timeout_s)
         return staff_from(answer.staff)
 
-    async def balance(self, number: str, timeout_s: float) -> realtime_pb2.GetCardBalanceResponse:
+    async def balance(
+        self, number: str, kind: CardKind, timeout_s: float
+    ) -> realtime_pb2.GetCardBalanceResponse:
         """What is on a card."""
-        request = realtime_pb2.GetCardBalanceRequest(number=number)
+        request = realtime_pb2.GetCardBalanceRequest(number=number, kind=kind_to(kind))
         return await call(self._cards.GetCardBalance, request, self._caller, timeout_s)
 
     async def lock_card(
-        self,
-        lock_key: bytes,
-        number: str,
-        transaction_id: str,
-        line_id: str,
-        amount: Money,
-        timeout_s: float,
-        *,
-        amount_only: bool,
+        self, wanted: LockRequest, number: str, timeout_s: float
     ) -> realtime_pb2.CardLock:
-        """Locks a card for a tender, whole or the amount only."""
+        """Locks a card for one operation of a sale, whole or the amount only."""
         request = realtime_pb2.LockCardRequest(
-            lock_key=lock_key,
+            lock_key=wanted.lock_key,
             number=number,
-            purpose=realtime_pb2.CARD_PURPOSE_REDEEM,
-            currency_code=amount.currency,
-            transaction_id=transaction_id,
-            line_id=line_id,
-            amount=money_to(amount),
-            amount_only=amount_only,
+            purpose=purpose_to(wanted.purpose),
+            currency_code=wanted.amount.currency,
+            transaction_id=wanted.transaction_id,
+            line_id=wanted.line_id,
+            amount=money_to(wanted.amount),
+            amount_only=wanted.amount_only,
+            kind=kind_to(wanted.kind),
         )
         answer = await call(self._cards.LockCard, request, self._caller, timeout_s)
         return answer.lock
@@ -99,6 +95,55 @@ class Online:
         """Ends a lock."""
         request = realtime_pb2.UnlockCardRequest(lock_key=lock_key)
         await call(self._cards.UnlockCard, request, self._caller, timeout_s)
+
+    async def unlock_on_word(
+        self,
+        number: str,
+        kind: CardKind,
+        manager: types_pb2.ManagerWord,
+        timeout_s: float,
+        *,
+        force: bool,
+    ) -> int:
+        """Ends what holds a card on a manager's word; how many locks that were."""
+        request = realtime_pb2.UnlockCardRequest(
+            number=number, kind=kind_to(kind), manager=manager, force=force
+        )
+        answer = await call(self._cards.UnlockCard, request, self._caller, timeout_s)
+        return len(answer.locks)
+
+    async def suspend(self, sale: types_pb2.Sale, timeout_s: float) -> None:
+        """Hands a suspended sale over."""
+        request = channel_data_pb2.SuspendTransactionRequest(sale=sale)
+        await call(self._data.SuspendTransaction, request, self._caller, timeout_s)
+
+    async def recall(
+        self, intent: Intent, manager: types_pb2.ManagerWord | None, timeout_s: float
+    ) -> types_pb2.Sale:
+        """Claims a suspended sale."""
+        request = channel_data_pb2.RecallTransactionRequest(
+            transaction_id=intent.transaction_id,
+            recalling_id=intent.recalling_id,
+            staff_id=intent.staff_id,
+            manager=manager,
+        )
+        answer = await call(self._data.RecallTransaction, request, self._caller, timeout_s)
+        return answer.sale
+
+    async def suspended(self, timeout_s: float) -> list[types_pb2.Sale]:
+        """The suspended sales of the store that nobody goes on with."""
+        request = channel_data_pb2.ListTransactionsRequest(suspended=True, page_size=500)
+        answer = await call(self._data.ListTransactions, request, self._caller, timeout_s)
+        return list(answer.sales)
+
+    async def transaction(
+        self, transaction_id: str, receipt_number: str, timeout_s: float
+    ) -> channel_data_pb2.GetTransactionResponse:
+        """A final sale, and what was returned of it."""
+        request = channel_data_pb2.GetTransactionRequest(
+            transaction_id=transaction_id, receipt_number=receipt_number
+        )
+        return await call(self._data.GetTransaction, request, self._caller, timeout_s)
 
 
 def balance_of(lock: realtime_pb2.CardLock) -> Money:

@@ -26,6 +26,7 @@ from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.machine import SystemClock, system_random
 from stillopen.storage.engine import Engine
 from stillopen.storage.files import set_aside
+from stillopen.storage.reserve import FileReserve, Reserve, ReservedEngine
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
 
@@ -61,6 +62,7 @@ async def open_register(
     rng: random.Random | None = None,
     open_engine: OpenEngine = open_sqlite,
     channel: grpc.aio.Channel | None = None,
+    reserve: Reserve | None = None,
     check_password: PasswordCheck = check_off_loop,
     warn: Callable[[str], None] = _nothing,
 ) -> Register:
@@ -72,8 +74,11 @@ async def open_register(
     check_id(settings.register_id, "register_id")
     clock = clock or SystemClock()
     rng = rng or system_random()
-    engine = await open_or_begin(
-        open_engine, settings.data / "journal.db", SCHEMA, warn, durable=True
+    room = reserve or FileReserve(settings.data / "reserve")
+    room.hold()
+    engine = ReservedEngine(
+        await open_or_begin(open_engine, settings.data / "journal.db", SCHEMA, warn, durable=True),
+        room,
     )
     try:
         journal = await open_journal(engine, settings.register_id, clock, rng)
@@ -88,7 +93,7 @@ async def open_register(
     link_channel = channel or open_channel(
         settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
     )
-    link = SyncClient(link_channel, caller, journal, replica, rng)
+    link = SyncClient(link_channel, caller, journal, replica, rng, journal.lane.epoch)
     failover = Failover(
         link_channel,
         link,
@@ -114,6 +119,7 @@ async def open_register(
         rng=rng,
         check_password=check_password,
         close=close,
+        reserve=room,
         store_id=await journal.get("store_id"),
     )
     await register.start()

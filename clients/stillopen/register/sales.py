@@ -6,13 +6,17 @@ also after a restart. An older version is refused and changes nothing.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from stillopen.core.errors import Reason, Refused
+from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.core.journal import PAYLOAD_BYTES_MAX
 from stillopen.core.sale import Sale, SaleState, check_version
+from stillopen.register import carts, receipts
 from stillopen.rpc.wire_sale import sale_from, sale_to
-from stillopen.storage.engine import Engine, Session
+from stillopen.storage.engine import Engine, Session, Work
 from stillopen.v1 import types_pb2
+
+T = TypeVar("T")
 
 _RESERVE_BYTES = 32 * 1024
 """Room for the tenders and the frame of a journal entry."""
@@ -50,24 +54,24 @@ class SaleStore:
         """A new sale; the one that was begun with this id, when it is repeated."""
 
         def put(session: Session) -> Sale:
-            row = session.one("SELECT data FROM sale WHERE transaction_id = ?", sale.transaction_id)
-            if row is not None:
-                return _sale(row[0])
-            if other := session.one("SELECT transaction_id FROM sale WHERE state = 'OPEN'"):
-                raise Refused(Reason.SALE_OPEN, f"sale {other[0]} is open")
-            session.run(
-                "INSERT INTO sale VALUES (?,?,?,?,x'')",
-                sale.transaction_id,
-                sale.version,
-                str(sale.state),
-                _bytes(sale),
-            )
-            return sale
+            if known := stored(session, sale.transaction_id):
+                return known
+            if carts.is_recalling(session, sale.transaction_id):
+                raise Misuse(Reason.KEY_REUSED, "a recall has this id", "transaction_id")
+            check_none_open(session)
+            return insert(session, sale)
 
         begun = await self.engine.write(put)
         if begun is sale:
             self._last, self._last_request = begun, b""
         return begun
+
+    async def make(self, work: Work[T]) -> T:
+        """Runs a transaction that may begin a sale by other means, and notes the one it returns."""
+        made = await self.engine.write(work)
+        if isinstance(made, Sale):
+            self._last, self._last_request = made, b""
+        return made
 
     async def change(
         self, transaction_id: str, version: int, request: bytes, change: Change
@@ -81,6 +85,7 @@ class SaleStore:
                 return sale
             check_version(sale, version)
             changed = change(session, sale)
+            receipts.note(session, changed)
             data = _bytes(changed)
             large = len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES
             if large and changed.lines != sale.lines and len(data) > len(_bytes(sale)):
@@ -111,6 +116,43 @@ class SaleStore:
             return sale if last == request and sale.version == version + 1 else None
 
         return await self.engine.read(read)
+
+
+def stored(session: Session, transaction_id: str) -> Sale | None:
+    """The sale of that id, if there is one."""
+    row = session.one("SELECT data FROM sale WHERE transaction_id = ?", transaction_id)
+    return _sale(row[0]) if row else None
+
+
+def insert(session: Session, sale: Sale) -> Sale:
+    """A new sale."""
+    session.run(
+        "INSERT INTO sale VALUES (?,?,?,?,x'')",
+        sale.transaction_id,
+        sale.version,
+        str(sale.state),
+        _bytes(sale),
+    )
+    return sale
+
+
+def update(session: Session, sale: Sale) -> Sale:
+    """The next version of a sale that no write of a frontend made."""
+    session.run(
+        "UPDATE sale SET version = ?, state = ?, data = ?, last_request = x''"
+        " WHERE transaction_id = ?",
+        sale.version,
+        str(sale.state),
+        _bytes(sale),
+        sale.transaction_id,
+    )
+    return sale
+
+
+def check_none_open(session: Session) -> None:
+    """Refused SALE_OPEN while a sale is open."""
+    if other := session.one("SELECT transaction_id FROM sale WHERE state = 'OPEN'"):
+        raise Refused(Reason.SALE_OPEN, f"sale {other[0]} is open")
 
 
 def _load(session: Session, transaction_id: str, known: Sale | None) -> tuple[Sale, bytes]:

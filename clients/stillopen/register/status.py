@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from stillopen.register import carts
 from stillopen.register.connectivity import Connectivity
 from stillopen.register.deliveries import Deliveries
 from stillopen.register.failover import Failover
@@ -10,6 +11,7 @@ from stillopen.register.mode_log import ModeChange
 from stillopen.register.operations import Circumstances, Judged, judge
 from stillopen.register.readiness import missing_offline, recent
 from stillopen.register.sales import SaleStore
+from stillopen.register.server_time import ServerTime
 from stillopen.register.waiting import Waiting
 from stillopen.replication.client import SyncClient
 from stillopen.replication.replica import Replica
@@ -38,6 +40,8 @@ class Status:
     operations: tuple[Judged, ...]
     lane_announced: bool
     mode_changes: tuple[ModeChange, ...]
+    clock_suspect: bool
+    waiting_suspended: int
 
 
 class StatusBoard:
@@ -51,6 +55,7 @@ class StatusBoard:
         link: SyncClient,
         sales: SaleStore,
         deliveries: Deliveries,
+        server_time: ServerTime,
     ) -> None:
         self._journal = journal
         self._replica = replica
@@ -58,6 +63,7 @@ class StatusBoard:
         self._link = link
         self._sales = sales
         self._deliveries = deliveries
+        self._server_time = server_time
 
     async def now(self, store_id: str, staff_id: str) -> Status:
         """The status now."""
@@ -94,4 +100,6 @@ class StatusBoard:
             ),
             lane_announced=self._journal.headquarters_knows,
             mode_changes=self._failover.log.changes,
+            clock_suspect=self._server_time.suspect,
+            waiting_suspended=await self._journal.engine.read(carts.waiting),
         )

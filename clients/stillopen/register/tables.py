@@ -1,5 +1,7 @@
 """journal.db: what a register must never lose: journal, sales, card intents, settings."""
 
+from stillopen.register.carts import TABLES as CART_TABLES
+from stillopen.register.receipts import TABLES as RECEIPT_TABLES
 from stillopen.storage.schema import Schema
 
 SCHEMA = Schema(
@@ -60,5 +62,18 @@ SCHEMA = Schema(
             """CREATE INDEX journal_lane_waiting ON journal_lane (opened)
                  WHERE through < head OR headquarters_through < head""",
         ),
+        (
+            # Numbers of memos that this register drew, to be printed; a journal never holds one.
+            """CREATE TABLE memo_number (
+                 lock_key BLOB PRIMARY KEY,
+                 number TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        ),
+        (
+            "ALTER TABLE journal_lane ADD COLUMN purged_through INTEGER NOT NULL DEFAULT 0",
+            """CREATE INDEX journal_lane_to_purge ON journal_lane (opened)
+                 WHERE purged_through < min(purge_through, headquarters_through, head)""",
+            "CREATE INDEX card_intent_of_sale ON card_intent (transaction_id)",
+        ),
+        (*CART_TABLES, *RECEIPT_TABLES),
     ),
 )

@@ -6,7 +6,10 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
+from stillopen.core.card import IDLE_RELEASE_S, MAX_LOCK_S
 from stillopen.core.errors import StillopenError
+from stillopen.core.ports import Clock
+from stillopen.core.sale import Sale
 from stillopen.register.cards import Cards
 from stillopen.register.connectivity import LOCKS
 from stillopen.register.failover import Failover
@@ -19,6 +22,7 @@ from stillopen.replication.replica import Replica
 
 LOG = logging.getLogger("stillopen.register")
 ASK_AGAIN_S = 1.0
+LOOK_S = 30.0
 HEALTH_JITTER = 0.2
 """Up to so much sooner: the tills of a store must not all ask at one moment."""
 
@@ -47,6 +51,7 @@ class Upkeep:
         link: SyncClient,
         cards: Cards,
         failover: Failover,
+        clock: Clock,
         rng: random.Random,
     ) -> None:
         self._journal = journal
@@ -55,16 +60,39 @@ class Upkeep:
         self._link = link
         self._cards = cards
         self._failover = failover
+        self._clock = clock
         self._rng = rng
+
+    @property
+    def _lease_s(self) -> float:
+        parameters = self._replica.parameters
+        return min(parameters.gift_card.lease_s, parameters.credit_memo.lease_s)
 
     async def renew_locks(self, sales: SaleStore) -> None:
         """Renews the open sale's locks, a third of a lease apart, while the link is up."""
         while True:
-            await asyncio.sleep(self._replica.parameters.gift_card.lease_s / 3)
+            await asyncio.sleep(self._lease_s / 3)
             sale = await sales.open_sale()
             if sale is not None and sale.cards and self._link.up:
                 keys = [card.lock_key for card in sale.cards]
                 await self._cards.keep_alive(keys, self._replica.profile.timeout_s)
+
+    async def let_go(self, sales: SaleStore, let_go: Callable[[Sale], Awaitable[None]]) -> None:
+        """Takes the cards off a sale that nobody touched for long, or that held them too long."""
+        seen, since_s = (-1, ""), self._clock.elapsed_s()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            sale = await sales.open_sale()
+            now_s = self._clock.elapsed_s()
+            if sale is None or (sale.version, sale.transaction_id) != seen:
+                seen = (sale.version, sale.transaction_id) if sale else (-1, "")
+                since_s = now_s
+            if sale is None or not sale.cards:
+                continue
+            held_s = await self._cards.held_s(sale)
+            if now_s - since_s >= IDLE_RELEASE_S or held_s > MAX_LOCK_S:
+                LOG.warning("sale %s gives up its cards: untouched for long", sale.transaction_id)
+                await let_go(sale)
 
     async def check_again(self, sales: SaleStore) -> None:
         """After a return, also mid-sale: has headquarters keep the open sale's cards again.
@@ -79,7 +107,7 @@ class Upkeep:
                 if kept and self._failover.state.since == since:
                     self._failover.checked_again(LOCKS)
                 elif not kept:
-                    await asyncio.sleep(self._replica.parameters.gift_card.lease_s / 3)
+                    await asyncio.sleep(self._lease_s / 3)
                 continue
             await self._failover.news.after(version)
 
@@ -118,18 +146,18 @@ class Upkeep:
             await self._failover.log.save()
             await self._failover.news.after(version)
 
-    async def learn_store(self, learned: Callable[[str], None]) -> None:
+    async def learn_store(self, learned: Callable[[str, float | None], None]) -> None:
         """Asks which store this is whenever the stream comes up."""
         while True:
             version = self._link.news.version
             while self._link.up:
                 try:
-                    store_id = await self._online.store_id(self._replica.profile.timeout_s)
+                    store_id, wall_s = await self._online.store(self._replica.profile.timeout_s)
                 except StillopenError:
                     await asyncio.sleep(ASK_AGAIN_S)
                     continue
                 await self._journal.set("store_id", store_id)
-                learned(store_id)
+                learned(store_id, wall_s)
                 break
             await self._link.news.after(version)
 

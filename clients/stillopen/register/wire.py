@@ -58,6 +58,8 @@ class StatusWire:
             check_again=connection.check_again,
             all_operations=[_operation_to(each) for each in status.operations],
             mode_changes=self._changes_to,
+            clock_suspect=status.clock_suspect,
+            waiting_suspended=status.waiting_suspended,
         )
 
 

@@ -6,16 +6,22 @@ rule 13). While the relay's own probe of headquarters fails it answers at once.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import grpc.aio
 
 from stillopen.core.errors import Reason, Refused, Unreachable
+from stillopen.core.ids import check_name
+from stillopen.core.products import StaffMember
 from stillopen.rpc.cards_passed_on import CardsPassedOn, Request, Response
 from stillopen.rpc.context import Context
 from stillopen.rpc.health import health_error
-from stillopen.rpc.identity import CallerKind, caller_of
-from stillopen.rpc.status import call
-from stillopen.v1 import realtime_pb2_grpc
+from stillopen.rpc.identity import Caller, CallerKind, caller_of
+from stillopen.rpc.status import answers, call
+from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
+
+ManagerCheck = Callable[[str, str], Awaitable[StaffMember]]
+"""A manager by id and password; raises for anybody else."""
 
 RESERVE_S = 0.25
 RESERVE_SHARE = 0.1
@@ -34,10 +40,28 @@ def time_for_headquarters_s(remaining_s: float | None) -> float:
 class RealtimeRelay(CardsPassedOn):
     """Passes card calls on, with the identity of the register that made them."""
 
-    def __init__(self, headquarters: grpc.aio.Channel) -> None:
+    def __init__(self, headquarters: grpc.aio.Channel, authorise: ManagerCheck) -> None:
         self._channel = headquarters
+        self._authorise = authorise
         super().__init__(realtime_pb2_grpc.RealtimeServiceStub(headquarters))
         self.reachable = True
+
+    @answers
+    async def UnlockCard(
+        self, request: realtime_pb2.UnlockCardRequest, context: Context
+    ) -> realtime_pb2.UnlockCardResponse:
+        """Ends a lock: the register's own, or any on the word of a manager, who is checked here."""
+        if not request.HasField("manager"):
+            return await self.pass_on(self._stub.UnlockCard, request, context)
+        register = caller_of(context, CallerKind.REGISTER)
+        word = request.manager
+        member = await self._authorise(word.staff_id, word.password)
+        reason = f"{check_name(word.reason, 'manager.reason')} (at register {register.name})"
+        passed = realtime_pb2.UnlockCardRequest(
+            number=request.number, kind=request.kind, reason=reason, force=request.force
+        )
+        person = Caller(CallerKind.PERSON, member.staff_id)
+        return await self._ask(self._stub.UnlockCard, passed, person, context.time_remaining())
 
     async def probe(self) -> None:
         """Asks headquarters how it is, for as long as the process runs."""
@@ -53,7 +77,16 @@ class RealtimeRelay(CardsPassedOn):
     ) -> Response:
         """Asks headquarters, and answers before the caller gives up."""
         caller = caller_of(context, CallerKind.REGISTER)
-        timeout_s = time_for_headquarters_s(context.time_remaining())
+        return await self._ask(method, request, caller, context.time_remaining())
+
+    async def _ask(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        caller: Caller,
+        remaining_s: float | None,
+    ) -> Response:
+        timeout_s = time_for_headquarters_s(remaining_s)
         if not self.reachable or timeout_s <= 0:
             raise _headquarters_unreachable("it did not answer the channel's last question")
         try:

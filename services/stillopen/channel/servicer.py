@@ -1,15 +1,20 @@
 """ChannelDataService: the channel database's answers to registers that are online."""
 
-from stillopen.channel.sales import save_entry
+from stillopen.channel.receipts import Receipts
+from stillopen.channel.sales import check_handed_over, save_entry
+from stillopen.channel.suspended import Claim, SuspendedSales, Word
+from stillopen.core.ids import check_name, check_transaction_id
 from stillopen.core.products import StaffMember
 from stillopen.replication.received import ReceivedSales
 from stillopen.replication.replica import Replica
-from stillopen.replication.sign_in import PasswordCheck, sign_in
+from stillopen.replication.sign_in import PasswordCheck, authorise, sign_in
 from stillopen.rpc.context import Context
 from stillopen.rpc.identity import CallerKind, caller_of
 from stillopen.rpc.paging import number_token, page_limit
+from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers
-from stillopen.rpc.wire import entry_from, parameters_to, product_to, profile_to, staff_to
+from stillopen.rpc.wire import entry_from, product_to, profile_to, staff_to, time_to
+from stillopen.rpc.wire_parameters import parameters_to
 from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc
 
 SERVICE = "stillopen.v1.ChannelDataService"
@@ -24,11 +29,15 @@ class ChannelDataServicer(channel_data_pb2_grpc.ChannelDataServiceServicer):
         store_id: str,
         replica: Replica,
         received: ReceivedSales,
+        suspended: SuspendedSales,
+        receipts: Receipts,
         check_password: PasswordCheck,
     ) -> None:
         self._store_id = store_id
         self._replica = replica
         self._received = received
+        self._suspended = suspended
+        self._receipts = receipts
         self._check_password = check_password
 
     @answers
@@ -43,6 +52,7 @@ class ChannelDataServicer(channel_data_pb2_grpc.ChannelDataServiceServicer):
             store_id=self._store_id,
             offline_profile=profile_to(self._replica.profile),
             catalogue_sequence=self._replica.at.sequence,
+            server_time=time_to(self._received.inbox.wall_s()),
         )
 
     @answers
@@ -107,20 +117,57 @@ class ChannelDataServicer(channel_data_pb2_grpc.ChannelDataServiceServicer):
     async def GetTransaction(
         self, request: channel_data_pb2.GetTransactionRequest, context: Context
     ) -> channel_data_pb2.GetTransactionResponse:
-        """Returns a sale."""
+        """Returns a sale, and what was returned of it."""
         caller_of(context)
-        sale = await self._received.sale(request.transaction_id)
-        return channel_data_pb2.GetTransactionResponse(sale=sale)
+        return await self._receipts.find(request, context.time_remaining())
 
     @answers
     async def ListTransactions(
         self, request: channel_data_pb2.ListTransactionsRequest, context: Context
     ) -> channel_data_pb2.ListTransactionsResponse:
-        """Lists sales."""
+        """Lists sales, or those that are suspended here and not claimed."""
         caller_of(context)
         limit = page_limit(request.page_size, PAGE_DEFAULT, PAGE_MAX)
-        sales, more = await self._received.sales(number_token(request.page_token), limit)
+        after = number_token(request.page_token)
+        if request.suspended:
+            free, token = await self._suspended.free(after, limit)
+            return channel_data_pb2.ListTransactionsResponse(sales=free, next_page_token=token)
+        sales, more = await self._received.sales(after, limit)
         return channel_data_pb2.ListTransactionsResponse(
             sales=[each.sale for each in sales],
             next_page_token=str(sales[-1].arrival) if more else "",
         )
+
+    @answers
+    async def SuspendTransaction(
+        self, request: channel_data_pb2.SuspendTransactionRequest, context: Context
+    ) -> channel_data_pb2.SuspendTransactionResponse:
+        """Takes over a suspended sale."""
+        caller = caller_of(context, CallerKind.REGISTER)
+        check_handed_over(request.sale, caller.name)
+        await to_its_end(self._suspended.take_over(request.sale))
+        return channel_data_pb2.SuspendTransactionResponse()
+
+    @answers
+    async def RecallTransaction(
+        self, request: channel_data_pb2.RecallTransactionRequest, context: Context
+    ) -> channel_data_pb2.RecallTransactionResponse:
+        """Claims a suspended sale."""
+        caller = caller_of(context, CallerKind.REGISTER)
+        claim = Claim(
+            check_transaction_id(request.transaction_id),
+            check_transaction_id(request.recalling_id, "recalling_id"),
+            caller.name,
+            check_name(request.staff_id, "staff_id", required=False),
+        )
+        word = None
+        # A repeat of what was granted needs no word again: its answer may have been lost.
+        if request.HasField("manager") and not await self._suspended.claims(claim):
+            given = request.manager
+            reason = check_name(given.reason, "manager.reason")
+            manager = await authorise(
+                self._replica, given.staff_id, given.password, self._check_password
+            )
+            word = Word(manager.staff_id, reason)
+        sale = await to_its_end(self._suspended.recall(claim, word))
+        return channel_data_pb2.RecallTransactionResponse(sale=sale)

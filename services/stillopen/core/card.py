@@ -1,28 +1,31 @@
-"""Cards and their locks: who may hold a card, for how long, and what a sale that comes home does.
+"""Cards and their locks: who may hold a card, for what, and for how long.
 
 Pure: the store brings what it knows, gets a decision and writes it. Times are seconds on
 headquarters' service clock (seconds served; down-time and wall-clock jumps do not count).
+Every operation on a card, credit or debit, begins with a lock (protocol rule 12).
 
 1. A lock blocks while it is OPEN and the clock is before `until_s`. Lapsing is not an event.
 2. free(card) = balance less what blocking locks of others hold: a whole lock holds everything, an
-   amount lock what its tender pays.
+   amount lock what it is to take; one that brings money holds none.
 3. A key is granted at most once. A refused or unlocked key is ENDED for ever.
-4. A settlement is a fact and never refused: applied when its own lock blocks and the balance
-   suffices, else when its amount is free, else an exception with the shortfall.
-5. Every debit ends the card's lapsed locks. Ending a lock never moves money.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from stillopen.core.errors import Misuse, Reason, Refused, invalid
+from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters
+from stillopen.core.parameters import CardParameters
+from stillopen.core.purpose import CardKind, Purpose
+from stillopen.core.standing import NotHome, Standing
 
 MAX_LOCK_S = 43_200.0
 """For how long after its grant a lock is renewed."""
+
+IDLE_RELEASE_S = 1_800.0
+"""A register gives up the cards of a sale that nobody touched for so long (protocol rule 15)."""
 
 
 class LockState(StrEnum):
@@ -43,6 +46,18 @@ class EndReason(StrEnum):
     PERSON = "PERSON"
 
 
+class CardState(StrEnum):
+    """Where a card stands."""
+
+    NEW = "NEW"
+    """Its number is reserved for being issued; nothing is on it."""
+    PENDING = "PENDING"
+    """The remainder of a redemption that waits for a person."""
+    OPEN = "OPEN"
+    USED = "USED"
+    """A credit memo that was redeemed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A card: its balance is the sum of its ledger."""
@@ -52,11 +67,13 @@ class Card:
     balance: Money
     blocked: bool = False
     """Blocked by a person: not locked again; what was locked before goes on."""
+    kind: CardKind = CardKind.GIFT_CARD
+    state: CardState = CardState.OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class LockRequest:
-    """What a register asks for, for one tender of one sale: a whole card, or the amount only."""
+    """What a register asks for, for one operation of one sale: a whole card, or the amount only."""
 
     lock_key: bytes
     holder: str
@@ -64,6 +81,13 @@ class LockRequest:
     line_id: str
     amount: Money
     amount_only: bool = False
+    purpose: Purpose = Purpose.REDEEM
+    kind: CardKind = CardKind.GIFT_CARD
+
+    @property
+    def shares(self) -> bool:
+        """Whether others may have the rest; a credit memo is good for one sale and held whole."""
+        return self.amount_only and self.kind is CardKind.GIFT_CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +108,12 @@ class Lock:
     granted_s: float = 0.0
     until_s: float = 0.0
     amount_only: bool = False
+    purpose: Purpose = Purpose.REDEEM
+
+    @property
+    def shares(self) -> bool:
+        """Whether others may have the rest."""
+        return self.amount_only
 
     def blocks(self, now_s: float) -> bool:
         """Whether it keeps the card from others now (rule 1)."""
@@ -111,32 +141,42 @@ def blocker(locks: Iterable[Lock], mine: bytes, now_s: float) -> Lock | None:
 def free_minor(card: Card, locks: Iterable[Lock], mine: bytes, now_s: float) -> int:
     """What the holder of `mine` could have of the card now (rule 2)."""
     held = sum(
-        lock.amount.minor if lock.amount_only and lock.amount else card.balance.minor
-        for lock in locks
-        if lock.lock_key != mine and lock.blocks(now_s)
+        _held_minor(lock, card) for lock in locks if lock.lock_key != mine and lock.blocks(now_s)
     )
     return max(0, card.balance.minor - held)
 
 
+def _held_minor(lock: Lock, card: Card) -> int:
+    if not lock.amount_only:
+        return card.balance.minor
+    return lock.amount.minor if lock.amount and lock.purpose.takes else 0
+
+
 def can_hold(card: Card, locks: list[Lock], lock: LockRequest | Lock, now_s: float) -> bool:
     """Whether the card could be held so now: an amount needs it free, a whole card nobody else."""
-    amount = lock.amount.minor if lock.amount else 0
-    if not lock.amount_only and blocker(locks, lock.lock_key, now_s):
+    others = [k for k in locks if k.lock_key != lock.lock_key and k.blocks(now_s)]
+    if lock.purpose is Purpose.ISSUE and card.state is not CardState.NEW:
         return False
+    if any(not (k.shares and lock.shares) for k in others):
+        return False
+    if not lock.purpose.takes:
+        return True
+    amount = lock.amount.minor if lock.amount else 0
     return amount <= free_minor(card, locks, lock.lock_key, now_s)
 
 
 def repeated_lock(request: LockRequest, card_id: str, existing: Lock) -> Lock | Refused:
     """The answer to a key that is known: the lock as it is now, or why it is none (rule 3)."""
     check_holder(existing, request.holder)
-    if existing.card_id:
-        before = (existing.transaction_id, existing.line_id, existing.amount, existing.amount_only)
-        now = (request.transaction_id, request.line_id, request.amount, request.amount_only)
-        if (existing.card_id, before) != (card_id, now):
-            raise Misuse(Reason.KEY_REUSED, "this key was used for another lock", "lock_key")
+    if existing.card_id and (existing.card_id, _asked(existing)) != (card_id, _asked(request)):
+        raise Misuse(Reason.KEY_REUSED, "this key was used for another lock", "lock_key")
     if existing.state is LockState.ENDED:
         return Refused(Reason.LOCK_ENDED, f"the lock has ended ({existing.end_reason})")
     return existing
+
+
+def _asked(lock: LockRequest | Lock) -> tuple[object, ...]:
+    return (lock.transaction_id, lock.line_id, lock.amount, lock.shares, lock.purpose)
 
 
 def decide_lock(
@@ -144,25 +184,27 @@ def decide_lock(
     card: Card | None,
     locks: list[Lock],
     now_s: float,
-    parameters: GiftCardParameters,
-    *,
-    lane_known: bool,
+    parameters: CardParameters,
+    standing: Standing,
 ) -> Lock | Refused:
     """Grants a new key or says why not; the caller stores a refused key as ENDED.
 
     `locks` are the card's, open or settled. Terms and grace go only to a register whose lane
-    headquarters knows (protocol rule 23).
+    headquarters knows (protocol rule 23). A card that is to be issued may be None: the caller
+    creates it NEW.
     """
-    if card is None:
-        return Refused(Reason.CARD_UNKNOWN, "no card has this number", "number")
-    if why_not := _why_not(request, card, locks, now_s):
+    if standing.recovering:
+        return Refused(Reason.HEADQUARTERS_RECOVERING, standing.recovering)
+    if visible(card, locks) is None and request.purpose is not Purpose.ISSUE:
+        return unknown(standing.not_home)
+    if card is not None and (why_not := _why_not(request, card, locks, now_s, parameters)):
         return why_not
-    terms_s = parameters.terms_s if lane_known else 0.0
+    terms_s = parameters.terms_s if standing.lane_known else 0.0
     lock = Lock(
         lock_key=request.lock_key,
         holder=request.holder,
         state=LockState.OPEN,
-        card_id=card.card_id,
+        card_id=card.card_id if card else "",
         transaction_id=request.transaction_id,
         line_id=request.line_id,
         amount=request.amount,
@@ -170,34 +212,116 @@ def decide_lock(
         lease_s=parameters.lease_s,
         grace_s=parameters.grace_s,
         granted_s=now_s,
-        amount_only=request.amount_only,
+        amount_only=request.shares,
+        purpose=request.purpose,
     )
     return _extended(lock, now_s, with_grace=terms_s > 0)
 
 
-def _why_not(request: LockRequest, card: Card, locks: list[Lock], now_s: float) -> Refused | None:
-    if card.balance.currency != request.amount.currency:
+def unknown(not_home: tuple[NotHome, ...]) -> Refused:
+    """Why a number is not known: it may be in a journal that is not home yet (protocol rule 11)."""
+    if not not_home:
+        return Refused(Reason.CARD_UNKNOWN, "no card has this number", "number")
+    where = ", ".join(map(_heard, not_home))
+    return Refused(
+        Reason.CARD_PENDING,
+        f"register {where} may have made it and has not delivered everything yet",
+        "number",
+    )
+
+
+def _heard(register: NotHome) -> str:
+    if register.contact_wall_s is None:
+        return register.register_id
+    last = datetime.fromtimestamp(register.contact_wall_s, UTC)
+    return f"{register.register_id} (last heard {last:%Y-%m-%d %H:%M} UTC)"
+
+
+def visible(card: Card | None, locks: list[Lock]) -> Card | None:
+    """The card; none while its number is only left over from an issue that was given up."""
+    if card and card.state is CardState.NEW and not any(k.state is LockState.OPEN for k in locks):
+        return None
+    return card
+
+
+def check_state(card: Card, kind: CardKind) -> Refused | None:
+    """Why a card is none of its kind that can be used; nothing when it is."""
+    if card.state is CardState.NEW:
+        return Refused(Reason.CARD_PENDING, "the card is being issued", "number")
+    if card.state is CardState.PENDING:
         return Refused(
-            Reason.CURRENCY_MISMATCH, f"the card is in {card.balance.currency}", "currency_code"
+            Reason.CARD_PENDING, "it is what is left of a memo that a person must look at", "number"
         )
-    if card.blocked:
-        return Refused(Reason.CARD_BLOCKED, "the card is blocked at headquarters", "number")
+    if card.kind is not kind:
+        word = "credit memo" if card.kind is CardKind.CREDIT_MEMO else "gift card"
+        return Refused(Reason.CARD_KIND, f"it is a {word}", "number")
+    if card.state is CardState.USED:
+        return Refused(Reason.CARD_USED, "the credit memo was used", "number")
+    return None
+
+
+def _why_not(
+    request: LockRequest, card: Card, locks: list[Lock], now_s: float, parameters: CardParameters
+) -> Refused | None:
     if any(
         k.transaction_id == request.transaction_id and k.state is not LockState.ENDED for k in locks
     ):
         return Refused(Reason.CARD_TWICE, "the card is in this sale already", "number")
-    held = blocker(locks, request.lock_key, now_s) is not None
-    if request.amount.minor > card.balance.minor and not (held and not request.amount_only):
-        return Refused(
-            Reason.INSUFFICIENT_BALANCE, f"there is {card.balance} on the card", "amount"
-        )
+    if request.purpose is Purpose.ISSUE:
+        return _not_issuable(request, card, locks, now_s)
+    refused = check_state(card, request.kind) or _not_usable(request, card)
+    if refused or (refused := _not_enough(request, card, locks, now_s, parameters)):
+        return refused
     if not can_hold(card, locks, request, now_s):
         return Refused(Reason.CARD_LOCKED, "another transaction holds the card", "number")
     return None
 
 
+def _not_issuable(
+    request: LockRequest, card: Card, locks: list[Lock], now_s: float
+) -> Refused | None:
+    if card.state is not CardState.NEW:
+        return Refused(Reason.CARD_EXISTS, "a card with this number is in use", "number")
+    # A sale whose lock has lapsed may still come home: until then it says what the card will be.
+    as_reserved = (card.kind, card.balance.currency) == (request.kind, request.amount.currency)
+    if blocker(locks, request.lock_key, now_s) or (visible(card, locks) and not as_reserved):
+        return Refused(Reason.CARD_PENDING, "the card is being issued elsewhere", "number")
+    return _blocked(card)
+
+
+def _not_usable(request: LockRequest, card: Card) -> Refused | None:
+    if card.balance.currency != request.amount.currency:
+        return Refused(
+            Reason.CURRENCY_MISMATCH, f"the card is in {card.balance.currency}", "currency_code"
+        )
+    return _blocked(card)
+
+
+def _blocked(card: Card) -> Refused | None:
+    if card.blocked:
+        return Refused(Reason.CARD_BLOCKED, "the card is blocked at headquarters", "number")
+    return None
+
+
+def _not_enough(
+    request: LockRequest, card: Card, locks: list[Lock], now_s: float, parameters: CardParameters
+) -> Refused | None:
+    there = Refused(Reason.INSUFFICIENT_BALANCE, f"there is {card.balance} on the card", "amount")
+    if request.purpose is Purpose.CASH_OUT:
+        if card.balance.minor > parameters.cash_out_up_to_minor:
+            most = Money(card.balance.currency, parameters.cash_out_up_to_minor)
+            return Refused(
+                Reason.CASH_OUT_TOO_MUCH, f"there is {card.balance}, at most {most} is given out"
+            )
+        return there if request.amount != card.balance else None
+    # Who may not have the card at all is not told what is on it.
+    held = blocker(locks, request.lock_key, now_s) is not None and not request.shares
+    short = request.purpose.takes and request.amount.minor > card.balance.minor
+    return there if short and not held else None
+
+
 def decide_renew(
-    lock: Lock, card: Card, locks: list[Lock], now_s: float, *, confirm: bool, lane_known: bool
+    lock: Lock, card: Card, locks: list[Lock], now_s: float, standing: Standing, *, confirm: bool
 ) -> Lock:
     """The lock after a renewal; unchanged when it has ended or others or the money forbid it.
 
@@ -210,7 +334,7 @@ def decide_renew(
         return lock
     if not lock.blocks(now_s) and not can_hold(card, locks, lock, now_s):
         return lock
-    with_grace = lock.terms_s > 0 or (confirm and lane_known)
+    with_grace = lock.terms_s > 0 or (confirm and standing.lane_known)
     return _extended(lock, now_s, with_grace=with_grace)
 
 
@@ -248,80 +372,3 @@ def check_holder(lock: Lock, caller: str) -> None:
 def _extended(lock: Lock, now_s: float, *, with_grace: bool) -> Lock:
     until_s = now_s + lock.lease_s + (lock.grace_s if with_grace else 0.0)
     return replace(lock, until_s=max(lock.until_s, until_s))
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A card operation that a journal entry carries: a fact."""
-
-    transaction_id: str
-    line_id: str
-    lock_key: bytes
-    card_id: str
-    amount: Money
-
-    def digest(self) -> bytes:
-        """What makes it the same operation when it comes again (protocol rule 5b)."""
-        parts = (
-            b"stillopen.operation.v1",
-            self.transaction_id.encode(),
-            self.line_id.encode(),
-            self.lock_key,
-            self.card_id.encode(),
-            b"REDEEM",
-            f"{self.amount.minor} {self.amount.currency}".encode(),
-        )
-        return hashlib.sha256(b"".join(len(p).to_bytes(2, "big") + p for p in parts)).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The money moves: a ledger entry, and the locks that change with it."""
-
-    debit: Money
-    changed: tuple[Lock, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Exceptional:
-    """The money cannot be moved; a person decides."""
-
-    reason: str
-    shortfall: Money
-    changed: tuple[Lock, ...] = ()
-
-
-def decide_settle(
-    operation: Operation, card: Card | None, locks: list[Lock], now_s: float
-) -> Applied | Exceptional:
-    """What a fact does to its card (rule 4). `locks` are the card's, open ones at least."""
-    amount = operation.amount
-    if amount.minor <= 0:
-        raise invalid("amount", "must be above zero")
-    if card is None or card.balance.currency != amount.currency:
-        return Exceptional("CARD_UNKNOWN", amount)
-    own = next((k for k in locks if _is_own(k, operation)), None)
-    holds = own is not None and own.blocks(now_s)
-    # A fact that names another sale's lock gets nothing of what that lock holds.
-    mine = own.lock_key if own else b""
-    available = card.balance.minor if holds else free_minor(card, locks, mine, now_s)
-    if amount.minor > available:
-        ended = (own.ended(EndReason.EXCEPTION),) if own and own.state is LockState.OPEN else ()
-        return Exceptional("SHORT", Money(amount.currency, amount.minor - available), ended)
-    lapsed = tuple(
-        k.ended(EndReason.LAPSED)
-        for k in locks
-        if k is not own and k.state is LockState.OPEN and not k.blocks(now_s)
-    )
-    settled: tuple[Lock, ...] = ()
-    if own is not None and own.state is LockState.OPEN:
-        settled = (replace(own, state=LockState.SETTLED),)
-    return Applied(amount, (*settled, *lapsed))
-
-
-def _is_own(lock: Lock, operation: Operation) -> bool:
-    return (lock.lock_key, lock.transaction_id, lock.line_id) == (
-        operation.lock_key,
-        operation.transaction_id,
-        operation.line_id,
-    )

@@ -9,6 +9,8 @@ import hmac
 import re
 
 from stillopen.core.errors import invalid
+from stillopen.core.memo_number import read_memo_number
+from stillopen.core.purpose import CardKind
 
 _NUMBER = re.compile(r"[0-9A-Z]{4,40}\Z")
 
@@ -21,6 +23,12 @@ def normalise(number: str) -> str:
     return normal
 
 
+def read_number(number: str, kind: CardKind) -> str:
+    """The number of a card of that kind, as it is compared; refuses one that was mistyped."""
+    normal = normalise(number)
+    return read_memo_number(normal) if kind is CardKind.CREDIT_MEMO else normal
+
+
 def last_four(number: str) -> str:
     """The only part of a number that is kept in clear."""
     return normalise(number)[-4:]
@@ -28,7 +36,17 @@ def last_four(number: str) -> str:
 
 def look_up_value(key: bytes, number: str) -> bytes:
     """What a card is found by, 32 bytes."""
-    return hmac.digest(key, hashlib.sha256(normalise(number).encode()).digest(), "sha256")
+    return look_up_digest(key, number_digest(number))
+
+
+def number_digest(number: str) -> bytes:
+    """SHA-256 of a number as it is compared; for a credit memo's also what a journal holds."""
+    return hashlib.sha256(normalise(number).encode()).digest()
+
+
+def look_up_digest(key: bytes, number_sha256: bytes) -> bytes:
+    """The same as `look_up_value`, from the number's digest."""
+    return hmac.digest(key, number_sha256, "sha256")
 
 
 def card_id(look_up: bytes) -> str:

@@ -37,9 +37,14 @@ def check_name(value: str, field: str, *, required: bool = True) -> str:
 
 def check_transaction_id(value: str, field: str = "transaction_id") -> str:
     """Returns it when it is 32 lower-case hexadecimal digits."""
-    if not _TRANSACTION.match(value):
+    if not is_transaction_id(value):
         raise invalid(field, "32 lower-case hexadecimal digits")
     return value
+
+
+def is_transaction_id(value: str) -> bool:
+    """Whether it could name a sale."""
+    return _TRANSACTION.match(value) is not None
 
 
 def check_lock_key(value: bytes, field: str = "lock_key") -> bytes:

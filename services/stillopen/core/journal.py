@@ -13,6 +13,8 @@ from stillopen.core.ids import check_id
 
 PAYLOAD_BYTES_MAX = 1 << 20
 NO_PARENT = bytes(32)
+DIGEST_PREFIX_BYTES = 4
+"""How much of an entry's digest its receipt shows."""
 _PREFIX = b"stillopen.entry.v1\0"
 
 
@@ -37,12 +39,27 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How long a lane is, as its register claims it: what it can send, from `first` to `last`."""
+    """A lane as its sender knows it: what it can send, from `first` to `last`."""
 
     lane: Lane
     first: int
     last: int
     digest: bytes = b""
+    believed: int = 0
+    """Through which entry the sender was told that headquarters has it."""
+    claimed: int = 0
+    """The last entry that the register claims, when the sender has fewer."""
+    heard: bool = True
+    """Whether the register itself was heard since this was last said."""
+    missing: tuple[tuple[int, int], ...] = ()
+    """Ranges between `first` and `last` that the sender can never send."""
+    alarms: tuple[str, ...] = ()
+    """What only the sender can see of the lane."""
+
+    @property
+    def length(self) -> int:
+        """How long the lane is, as far as anybody claims."""
+        return max(self.last, self.claimed)
 
 
 @dataclass(frozen=True, slots=True)

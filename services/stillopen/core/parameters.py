@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from stillopen.core.errors import Misuse, Reason, invalid
 from stillopen.core.ids import check_id
+from stillopen.core.money import AMOUNT_MINOR_MAX
+from stillopen.core.purpose import CardKind
 
 DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class GiftCardParameters:
-    """How gift cards are locked and what a register may conclude alone. Times in seconds."""
+class CardParameters:
+    """How cards of a kind are locked and what a register may conclude alone. Times in seconds."""
 
     allow_concluding_offline: bool = False
     """The incumbent's parameter; off by default."""
@@ -27,6 +29,8 @@ class GiftCardParameters:
     """How long a concluded sale may take to come home and be certain of its money."""
     hold_amount_only: bool = False
     """Whether registers hold only what a tender pays; off holds the whole card (incumbent)."""
+    cash_out_up_to_minor: int = 0
+    """Up to how much left on a gift card may be given out in cash; 0 for nothing."""
 
     @property
     def terms_s(self) -> float:
@@ -40,10 +44,17 @@ class Parameters:
 
     version: int = 0
     currency: str = "EUR"
-    gift_card: GiftCardParameters = field(default_factory=GiftCardParameters)
+    gift_card: CardParameters = field(default_factory=CardParameters)
+    credit_memo: CardParameters = field(default_factory=CardParameters)
+    journal_retention_s: float = 30 * DAY_S
+    """For how long headquarters holds entries before registers may delete theirs; 0 for ever."""
+
+    def of(self, kind: CardKind) -> CardParameters:
+        """The rules of a kind of card."""
+        return self.credit_memo if kind is CardKind.CREDIT_MEMO else self.gift_card
 
 
-def check_gift_card(parameters: GiftCardParameters) -> GiftCardParameters:
+def check_cards(parameters: CardParameters) -> CardParameters:
     """Refuses terms that could outlast what headquarters keeps blocked (protocol rule 4)."""
     for name in ("conclude_within_s", "lease_s", "grace_s", "settle_margin_s"):
         value = getattr(parameters, name)
@@ -51,6 +62,8 @@ def check_gift_card(parameters: GiftCardParameters) -> GiftCardParameters:
             raise invalid(name, "between nothing and a year")
     if parameters.lease_s < 1:
         raise invalid("lease_s", "at least a second")
+    if not 0 <= parameters.cash_out_up_to_minor <= AMOUNT_MINOR_MAX:
+        raise invalid("cash_out_up_to", "not below nothing, and no more than an amount may be")
     if (
         parameters.conclude_within_s + parameters.settle_margin_s
         > parameters.lease_s + parameters.grace_s
@@ -61,6 +74,15 @@ def check_gift_card(parameters: GiftCardParameters) -> GiftCardParameters:
             " concluded after headquarters has let the card go",
             "conclude_within_s",
         )
+    return parameters
+
+
+def check_parameters(parameters: Parameters) -> Parameters:
+    """Refuses parameters with which cards or journals could lose something."""
+    check_cards(parameters.gift_card)
+    check_cards(parameters.credit_memo)
+    if not 0 <= parameters.journal_retention_s <= 100 * 366 * DAY_S:
+        raise invalid("journal_retention", "between nothing and a hundred years")
     return parameters
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.ids import check_id, check_name, fold_code
 from stillopen.core.money import Money, check_money
+from stillopen.core.tax import NO_TAX, Tax, check_tax
 
 BARCODES_MAX = 20
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
@@ -22,6 +23,7 @@ class Product:
     name: str
     price: Money
     barcodes: tuple[str, ...] = ()
+    tax: Tax = NO_TAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class StaffMember:
     staff_id: str
     name: str
     password_hash: str = ""
+    manager: bool = False
+    """Whether the person may end locks and claims of others at a register."""
 
 
 def check_product(product: Product) -> Product:
@@ -40,6 +44,7 @@ def check_product(product: Product) -> Product:
     check_money(product.price, "price")
     if product.price.minor < 0:
         raise invalid("price", "must not be negative")
+    check_tax(product.tax)
     if len(product.barcodes) > BARCODES_MAX:
         raise invalid("barcodes", f"at most {BARCODES_MAX}")
     for barcode in product.barcodes:

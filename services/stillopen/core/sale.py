@@ -13,6 +13,8 @@ from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.ids import check_id, check_name, check_transaction_id
 from stillopen.core.money import Money, check_money, check_quantity, line_minor, line_total
 from stillopen.core.products import Product
+from stillopen.core.purpose import CardKind, NewMemo, Purpose
+from stillopen.core.tax import NO_TAX, Tax
 
 LINES_MAX = 5_000
 TENDERS_MAX = 100
@@ -32,6 +34,13 @@ class TenderKind(StrEnum):
 
     CASH = "CASH"
     GIFT_CARD = "GIFT_CARD"
+    CREDIT_MEMO = "CREDIT_MEMO"
+
+    @property
+    def card_kind(self) -> CardKind:
+        """What its card is."""
+        memo = self is TenderKind.CREDIT_MEMO
+        return CardKind.CREDIT_MEMO if memo else CardKind.GIFT_CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,23 @@ class ReturnOf:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCard:
+    """The card behind a tender or a line; never its number."""
+
+    lock_key: bytes
+    card_id: str
+    last_four: str
+    balance: Money
+    purpose: Purpose = Purpose.REDEEM
+    new_memo: NewMemo | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A product, a quantity and its price. Nothing re-prices it but the cashier."""
+    """A product, a quantity and its price. Nothing re-prices it but the cashier.
+
+    A line with a card has no product: it issues, reloads or cashes out a gift card.
+    """
 
     line_id: str
     product_id: str
@@ -57,21 +81,18 @@ class Line:
     price_reason: str = ""
     return_of: ReturnOf | None = None
     voided: bool = False
+    card: HeldCard | None = None
+    tax: Tax = NO_TAX
 
     @property
     def total(self) -> Money:
         """Quantity times price, rounded once."""
         return line_total(self.unit_price, self.quantity_milli)
 
-
-@dataclass(frozen=True, slots=True)
-class CardTender:
-    """The card behind a tender; never its number."""
-
-    lock_key: bytes
-    card_id: str
-    last_four: str
-    balance: Money
+    @property
+    def tax_included(self) -> Money:
+        """How much of the total is tax."""
+        return Money(self.unit_price.currency, self.tax.included_minor(self.total.minor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +102,7 @@ class Tender:
     line_id: str
     kind: TenderKind
     amount: Money
-    card: CardTender | None = None
+    card: HeldCard | None = None
     voided: bool = False
 
 
@@ -113,6 +134,8 @@ class Sale:
     lines: tuple[Line, ...] = ()
     tenders: tuple[Tender, ...] = ()
     receipt: Receipt | None = None
+    recalled_from: str = ""
+    """The suspended sale that it goes on from; empty for none."""
 
     @property
     def total(self) -> Money:
@@ -121,6 +144,18 @@ class Sale:
             self.currency,
             sum(
                 line_minor(x.unit_price.minor, x.quantity_milli) for x in self.lines if not x.voided
+            ),
+        )
+
+    @property
+    def tax(self) -> Money:
+        """How much of the total is tax: the sum of the lines' taxes."""
+        return Money(
+            self.currency,
+            sum(
+                x.tax.included_minor(line_minor(x.unit_price.minor, x.quantity_milli))
+                for x in self.lines
+                if x.tax.percent_milli and not x.voided
             ),
         )
 
@@ -145,9 +180,16 @@ class Sale:
         return tuple(t for t in self.tenders if not t.voided)
 
     @property
-    def cards(self) -> tuple[CardTender, ...]:
-        """The cards that pay for it."""
-        return tuple(t.card for t in self.live_tenders if t.card)
+    def held(self) -> dict[str, HeldCard]:
+        """The card of each line and tender that has, or had, one."""
+        lines = {x.line_id: x.card for x in self.lines if x.card}
+        return lines | {t.line_id: t.card for t in self.tenders if t.card}
+
+    @property
+    def cards(self) -> tuple[HeldCard, ...]:
+        """The cards that are held for it, by its lines and its tenders."""
+        lines = (x.card for x in self.lines if x.card and not x.voided)
+        return (*lines, *(t.card for t in self.live_tenders if t.card))
 
 
 def change_of(total: Money, due: Money) -> Money:
@@ -165,7 +207,7 @@ def add_line(
     return_of: ReturnOf | None = None,
 ) -> Sale:
     """Rings up a product. A price given by hand needs a reason; only a return line is negative."""
-    _check_open(sale)
+    check_open(sale)
     check_quantity(quantity_milli)
     if len(sale.lines) >= LINES_MAX:
         raise Refused(Reason.SALE_TOO_LARGE, f"a sale has at most {LINES_MAX} lines")
@@ -183,11 +225,12 @@ def add_line(
         catalogue_sequence=catalogue_sequence,
         price_reason=price_reason if unit_price else "",
         return_of=return_of,
+        tax=product.tax,
     )
     if line.list_price.currency != sale.currency:
         raise Refused(Reason.CURRENCY_MISMATCH, f"the product's price is not in {sale.currency}")
     check_money(line.total, "total")
-    return _check_cards(_changed(sale, lines=(*sale.lines, line)))
+    return check_held(changed(sale, lines=(*sale.lines, line)))
 
 
 def _check_return(return_of: ReturnOf) -> None:
@@ -210,11 +253,15 @@ def change_line(
         raise invalid("quantity_milli", "nothing to change")
 
     def change(line: Line) -> Line:
+        if line.card:
+            raise Refused(Reason.TENDERS_PRESENT, "a line with a card never changes; take it off")
         quantity = line.quantity_milli
         if quantity_milli is not None:
             quantity = check_quantity(quantity_milli)
             if (quantity < 0) != (line.quantity_milli < 0):
                 raise invalid("quantity_milli", "a line cannot change between sale and return")
+            if quantity < line.quantity_milli and line.return_of and line.return_of.line_id:
+                raise Refused(Reason.RETURN_TOO_MUCH, "more is returned by a line of its own")
         changed = replace(line, quantity_milli=quantity)
         if unit_price is not None:
             price = _price(sale, line.list_price, unit_price, price_reason)
@@ -232,67 +279,9 @@ def void_line(sale: Sale, line_id: str) -> Sale:
     return _with_line(sale, line_id, lambda line: replace(line, voided=True))
 
 
-def add_cash(sale: Sale, amount: Money) -> Sale:
-    """Takes cash, possibly more than is due, or gives cash out for a return."""
-    _check_open(sale)
-    check_money(amount, "amount")
-    if amount.currency != sale.currency:
-        raise Refused(Reason.CURRENCY_MISMATCH, f"the sale is in {sale.currency}", "amount")
-    total, due = sale.total, sale.due
-    if amount.minor == 0:
-        raise invalid("amount", "must not be zero")
-    if amount.minor < 0 and (total.minor >= 0 or amount.minor < due.minor):
-        raise Refused(Reason.EXCEEDS_DUE, f"at most {-due} may be given out", "amount")
-    if amount.minor > 0 and due.minor <= 0:
-        raise Refused(Reason.EXCEEDS_DUE, "nothing is due", "amount")
-    return _with_tender(sale, Tender(next_tender_id(sale), TenderKind.CASH, amount))
-
-
-def check_card_amount(sale: Sale, amount: Money) -> None:
-    """Refuses what a card could not pay of this sale: asked before the card is locked."""
-    _check_open(sale)
-    check_money(amount, "amount")
-    due = sale.due
-    if amount.currency != sale.currency:
-        raise Refused(Reason.CURRENCY_MISMATCH, f"the sale is in {sale.currency}", "amount")
-    if amount.minor <= 0:
-        raise invalid("amount", "must be above zero")
-    if amount.minor > due.minor:
-        raise Refused(Reason.EXCEEDS_DUE, f"{due} is due and a card gives no change", "amount")
-
-
-def add_card(sale: Sale, amount: Money, card: CardTender) -> Sale:
-    """Takes a card that is locked for this tender."""
-    check_card_amount(sale, amount)
-    if any(c.card_id == card.card_id for c in sale.cards):
-        raise Refused(Reason.CARD_TWICE, "the card is in this sale already")
-    return _with_tender(sale, Tender(next_tender_id(sale), TenderKind.GIFT_CARD, amount, card))
-
-
-def next_tender_id(sale: Sale) -> str:
-    """The id the next tender will have."""
-    return f"T{len(sale.tenders) + 1}"
-
-
-def find_tender(sale: Sale, line_id: str) -> Tender:
-    """The live tender of that id."""
-    for tender in sale.live_tenders:
-        if tender.line_id == line_id:
-            return tender
-    raise Refused(Reason.LINE_UNKNOWN, f"no tender {line_id[:40]!r} on this sale", "line_id")
-
-
-def void_tender(sale: Sale, line_id: str) -> Sale:
-    """Takes a payment back. A tender never changes: another amount is another tender."""
-    _check_open(sale)
-    found = find_tender(sale, line_id)
-    voided = replace(found, voided=True)
-    return _changed(sale, tenders=tuple(voided if t is found else t for t in sale.tenders))
-
-
 def check_complete(sale: Sale) -> None:
     """Refuses a sale that is empty, or not paid, or not paid out."""
-    _check_open(sale)
+    check_open(sale)
     if all(x.voided for x in sale.lines):
         raise Refused(Reason.SALE_EMPTY, "the sale has no lines")
     total, due = sale.total, sale.due
@@ -308,14 +297,15 @@ def check_complete(sale: Sale) -> None:
 def complete(sale: Sale) -> Sale:
     """The sale, paid and final; the receipt follows when it is durable."""
     check_complete(sale)
-    return _changed(sale, state=SaleState.COMPLETED)
+    return changed(sale, state=SaleState.COMPLETED)
 
 
 def void(sale: Sale) -> Sale:
-    """The sale, given up; its tenders are taken back."""
-    _check_open(sale)
+    """The sale, given up; its tenders are taken back and no card is sold."""
+    check_open(sale)
     tenders = tuple(replace(t, voided=True) for t in sale.tenders)
-    return _changed(sale, state=SaleState.VOIDED, tenders=tenders)
+    lines = tuple(replace(x, voided=True) if x.card else x for x in sale.lines)
+    return changed(sale, state=SaleState.VOIDED, lines=lines, tenders=tenders)
 
 
 def check_version(sale: Sale, version: int) -> None:
@@ -328,13 +318,14 @@ def check_version(sale: Sale, version: int) -> None:
         )
 
 
-def _changed(
+def changed(
     sale: Sale,
     *,
     lines: tuple[Line, ...] | None = None,
     tenders: tuple[Tender, ...] | None = None,
     state: SaleState | None = None,
 ) -> Sale:
+    """The next version of a sale."""
     return replace(
         sale,
         version=sale.version + 1,
@@ -344,28 +335,26 @@ def _changed(
     )
 
 
-def _with_tender(sale: Sale, tender: Tender) -> Sale:
-    if len(sale.tenders) >= TENDERS_MAX:
-        raise Refused(Reason.SALE_TOO_LARGE, f"a sale has at most {TENDERS_MAX} tenders")
-    return _changed(sale, tenders=(*sale.tenders, tender))
-
-
 def _with_line(sale: Sale, line_id: str, change: Callable[[Line], Line]) -> Sale:
-    _check_open(sale)
+    check_open(sale)
     found = next((x for x in sale.lines if x.line_id == line_id and not x.voided), None)
     if found is None:
         raise Refused(Reason.LINE_UNKNOWN, f"no line {line_id[:40]!r} on this sale", "line_id")
     lines = tuple(change(x) if x is found else x for x in sale.lines)
-    return _check_cards(_changed(sale, lines=lines))
+    return check_held(changed(sale, lines=lines))
 
 
-def _check_cards(changed: Sale) -> Sale:
-    by_card = sum(t.amount.minor for t in changed.live_tenders if t.card)
-    if by_card > max(0, changed.total.minor):
+def check_held(sale: Sale) -> Sale:
+    """Refuses a sale whose cards pay, or get, more than it comes to: they give no change."""
+    total = sale.total.minor
+    paid = sum(t.amount.minor for t in sale.live_tenders if t.card and t.amount.minor > 0)
+    given = sum(t.amount.minor for t in sale.live_tenders if t.card and t.amount.minor < 0)
+    if paid > max(0, total) or given < min(0, total):
         raise Refused(
-            Reason.TENDERS_PRESENT, "cards would have paid more than the sale; take one back first"
+            Reason.TENDERS_PRESENT,
+            "cards would have paid or got more than the sale comes to; take one back first",
         )
-    return changed
+    return sale
 
 
 def _price(sale: Sale, list_price: Money, given: Money | None, reason: str) -> Money:
@@ -382,6 +371,7 @@ def _price(sale: Sale, list_price: Money, given: Money | None, reason: str) -> M
     return given
 
 
-def _check_open(sale: Sale) -> None:
+def check_open(sale: Sale) -> None:
+    """Refuses a change of a sale that is not open."""
     if sale.state is not SaleState.OPEN:
         raise Refused(Reason.SALE_FINAL, f"the sale is {sale.state}")

@@ -20,6 +20,13 @@ class CardsElsewhere(CardsPassedOn):
     """What people ask is passed on too, so that everybody needs one address."""
 
     @answers
+    async def AdjustCard(
+        self, request: realtime_pb2.AdjustCardRequest, context: Context
+    ) -> realtime_pb2.AdjustCardResponse:
+        """Adds a ledger entry by hand."""
+        return await self.pass_on(self._stub.AdjustCard, request, context)
+
+    @answers
     async def BlockCard(
         self, request: realtime_pb2.BlockCardRequest, context: Context
     ) -> realtime_pb2.BlockCardResponse:

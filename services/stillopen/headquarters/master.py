@@ -8,25 +8,28 @@ from stillopen.core.errors import Reason, Refused
 from stillopen.core.ids import fold_code
 from stillopen.core.money import Money
 from stillopen.core.parameters import (
-    GiftCardParameters,
     OfflineProfile,
     Parameters,
-    check_gift_card,
+    check_parameters,
     check_profile,
 )
 from stillopen.core.products import Product, StaffMember
+from stillopen.core.tax import Tax
+from stillopen.headquarters.lanes import STEP as LOST_STEP
+from stillopen.headquarters.retention import STEP as RETENTION_STEP
 from stillopen.replication.inbox import STEP as INBOX_STEP
+from stillopen.replication.lanes import STEP as LANES_STEP
 from stillopen.replication.news import News
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.received import STEP as RECEIVED_STEP
+from stillopen.replication.returned import STEP as RETURNED_STEP
 from stillopen.rpc.wire import (
-    parameters_from,
-    parameters_to,
     product_to,
     profile_from,
     profile_to,
     staff_to,
 )
+from stillopen.rpc.wire_parameters import parameters_from, parameters_to
 from stillopen.storage.engine import Engine, Row, Session
 from stillopen.storage.schema import Schema
 from stillopen.v1 import sync_pb2, types_pb2
@@ -55,6 +58,13 @@ SCHEMA = Schema(
             *INBOX_STEP,
             *RECEIVED_STEP,
         ),
+        (
+            "ALTER TABLE staff ADD COLUMN manager INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE product ADD COLUMN tax_group TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE product ADD COLUMN tax_percent_milli INTEGER NOT NULL DEFAULT 0",
+        ),
+        RETURNED_STEP,
+        (*LANES_STEP, *RETENTION_STEP, *LOST_STEP),
     ),
 )
 
@@ -81,12 +91,14 @@ class MasterData:
                 p.price.currency,
                 p.price.minor,
                 "\n".join(p.barcodes),
+                p.tax.group,
+                p.tax.percent_milli,
             )
             for p in products
         ]
 
         def put(session: Session) -> None:
-            session.run_many("INSERT OR REPLACE INTO product VALUES (?,?,?,?,?,?)", rows)
+            session.run_many("INSERT OR REPLACE INTO product VALUES (?,?,?,?,?,?,?,?)", rows)
             session.run("UPDATE master SET sequence = sequence + 1")
 
         await self.engine.write(put)
@@ -104,18 +116,18 @@ class MasterData:
 
         def put(session: Session) -> None:
             session.run_many(
-                "INSERT OR REPLACE INTO staff VALUES (?,?,?)",
-                [(member.staff_id, member.name, member.password_hash) for member in staff],
+                "INSERT OR REPLACE INTO staff VALUES (?,?,?,?)",
+                [(m.staff_id, m.name, m.password_hash, int(m.manager)) for m in staff],
             )
             session.run("UPDATE master SET sequence = sequence + 1")
 
         await self.engine.write(put)
         self._moved()
 
-    async def put_parameters(self, seen: int, currency: str, card: GiftCardParameters) -> None:
+    async def put_parameters(self, wanted: Parameters) -> None:
         """Changes parameters; in effect with the next lock. Refused VERSION_OLD."""
-        check_gift_card(card)
-        parameters = Parameters(seen + 1, currency, card)
+        seen = wanted.version
+        parameters = replace(check_parameters(wanted), version=seen + 1)
         data = parameters_to(parameters).SerializeToString()
 
         def put(session: Session) -> None:
@@ -158,22 +170,25 @@ class MasterData:
             "SELECT sequence, parameters, profile FROM master"
         )
         products = session.all(
-            "SELECT product_id, name, currency, price_minor, barcodes FROM product ORDER BY code"
+            "SELECT product_id, name, currency, price_minor, barcodes, tax_group,"
+            " tax_percent_milli FROM product ORDER BY code"
         )
-        staff = session.all("SELECT staff_id, name, password_hash FROM staff ORDER BY staff_id")
+        staff = session.all(
+            "SELECT staff_id, name, password_hash, manager FROM staff ORDER BY staff_id"
+        )
         data = sync_pb2.MasterData(
             parameters=types_pb2.Parameters.FromString(parameters),
             offline_profile=types_pb2.OfflineProfile.FromString(profile),
-            staff=[staff_to(StaffMember(*row)) for row in staff],
-            products=[
-                product_to(
-                    Product(r[0], r[1], Money(r[2], r[3]), tuple(r[4].split("\n")) if r[4] else ())
-                )
-                for r in products
-            ],
+            staff=[staff_to(StaffMember(r[0], r[1], r[2], bool(r[3]))) for r in staff],
+            products=[product_to(_product(row)) for row in products],
         ).SerializeToString()
         cursor = Cursor(self._generation, sequence, hashlib.sha256(data).digest())
         return Package(cursor, data)
+
+
+def _product(row: Row) -> Product:
+    barcodes = tuple(row[4].split("\n")) if row[4] else ()
+    return Product(row[0], row[1], Money(row[2], row[3]), barcodes, Tax(row[5], row[6]))
 
 
 async def open_master(engine: Engine, rng: random.Random, currency: str) -> MasterData:

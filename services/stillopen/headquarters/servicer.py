@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Iterable
 
 from stillopen.core.errors import Reason, Refused
+from stillopen.core.journal import Lane
 from stillopen.core.money import Money, check_money
-from stillopen.core.parameters import GiftCardParameters
 from stillopen.core.products import Codes, Product, StaffMember, check_product, check_staff
+from stillopen.headquarters import lanes, returns
 from stillopen.headquarters.completeness import completeness
 from stillopen.headquarters.master import MasterData
 from stillopen.headquarters.processor import HEADQUARTERS
+from stillopen.headquarters.standing import Standings, standing_to
 from stillopen.replication.received import ReceivedSales
 from stillopen.rpc.context import Context
 from stillopen.rpc.identity import CallerKind, caller_of
@@ -17,13 +19,12 @@ from stillopen.rpc.paging import number_token, page_limit
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers, send_all
 from stillopen.rpc.wire import (
-    parameters_from,
-    parameters_to,
     product_from,
     profile_from,
     profile_to,
     staff_from,
 )
+from stillopen.rpc.wire_parameters import parameters_from, parameters_to
 from stillopen.v1 import (
     headquarters_pb2,
     headquarters_pb2_grpc,
@@ -45,10 +46,12 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
         self,
         master: MasterData,
         received: ReceivedSales,
+        standings: Standings,
         realtime: realtime_pb2_grpc.RealtimeServiceStub,
     ) -> None:
         self._master = master
         self._received = received
+        self._standings = standings
         self._realtime = realtime
 
     @answers
@@ -129,8 +132,8 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
         """Changes parameters."""
         caller_of(context, *_PEOPLE)
         wanted = parameters_from(request.parameters)
-        currency = check_money(Money(wanted.currency, 0), "currency_code").currency
-        await to_its_end(self._master.put_parameters(wanted.version, currency, wanted.gift_card))
+        check_money(Money(wanted.currency, 0), "currency_code")
+        await to_its_end(self._master.put_parameters(wanted))
         return headquarters_pb2.UpdateParametersResponse(
             parameters=parameters_to(self._master.parameters)
         )
@@ -189,25 +192,75 @@ class HeadquartersServicer(headquarters_pb2_grpc.HeadquartersServiceServicer):
         )
 
     @answers
+    async def GetTransaction(
+        self,
+        request: headquarters_pb2.HeadquartersServiceGetTransactionRequest,
+        context: Context,
+    ) -> headquarters_pb2.HeadquartersServiceGetTransactionResponse:
+        """Returns a sale, and what of it was returned."""
+        caller_of(context, *_PEOPLE, CallerKind.CHANNEL)
+        return await returns.transaction(self._received, request)
+
+    @answers
+    async def ListOverReturns(
+        self, request: headquarters_pb2.ListOverReturnsRequest, context: Context
+    ) -> headquarters_pb2.ListOverReturnsResponse:
+        """Lists lines of which more was returned than sold."""
+        caller_of(context, *_PEOPLE)
+        return await returns.over_returns(self._received, request)
+
+    @answers
     async def GetCompleteness(
         self, request: headquarters_pb2.GetCompletenessRequest, context: Context
     ) -> headquarters_pb2.GetCompletenessResponse:
         """Says what came home and what is missing."""
         caller_of(context, *_PEOPLE)
-        return await completeness(self._received.inbox, request.register_id)
+        inbox = self._received.inbox
+        return await completeness(inbox, request.register_id, self._standings.recovering)
 
+    @answers
+    async def AcknowledgeAlarm(
+        self, request: headquarters_pb2.AcknowledgeAlarmRequest, context: Context
+    ) -> headquarters_pb2.AcknowledgeAlarmResponse:
+        """Notes that a person has seen an alarm."""
+        person = lanes.Person(caller_of(context, *_PEOPLE).name, request.reason)
+        lane = Lane(request.register_id, request.epoch)
+        seen = lanes.acknowledge(self._received.inbox, lane, request.kind, person)
+        return headquarters_pb2.AcknowledgeAlarmResponse(alarm=await to_its_end(seen))
 
-class LocalTerms:
-    """What RealtimeService asks at each grant, when it runs in the same process."""
+    @answers
+    async def EndRecovery(
+        self, request: headquarters_pb2.EndRecoveryRequest, context: Context
+    ) -> headquarters_pb2.EndRecoveryResponse:
+        """Waits no longer for what a restore lost."""
+        person = lanes.Person(caller_of(context, *_PEOPLE).name, request.reason)
+        given_up = await to_its_end(lanes.end_recovery(self._received.inbox, person))
+        return headquarters_pb2.EndRecoveryResponse(given_up=given_up)
 
-    def __init__(self, master: MasterData, received: ReceivedSales) -> None:
-        self._master = master
-        self._inbox = received.inbox
+    @answers
+    async def DeclareLaneLost(
+        self, request: headquarters_pb2.DeclareLaneLostRequest, context: Context
+    ) -> headquarters_pb2.DeclareLaneLostResponse:
+        """Keeps that a lane is lost, with the register's open locks."""
+        person = lanes.Person(caller_of(context, *_PEOPLE).name, request.reason)
+        lane = Lane(request.register_id, request.epoch)
+        locks = await lanes.open_locks(self._realtime, lane.register_id)
+        lost = lanes.declare_lost(self._received.inbox, lane, person, locks)
+        return headquarters_pb2.DeclareLaneLostResponse(lost_lane=await to_its_end(lost))
 
-    async def gift_card(self) -> GiftCardParameters:
-        """The gift card parameters in force."""
-        return self._master.parameters.gift_card
+    @answers
+    async def ListLostLanes(
+        self, request: headquarters_pb2.ListLostLanesRequest, context: Context
+    ) -> headquarters_pb2.ListLostLanesResponse:
+        """Lists the lanes that were declared lost."""
+        caller_of(context, *_PEOPLE)
+        found = await lanes.lost_lanes(self._received.inbox, request.register_id)
+        return headquarters_pb2.ListLostLanesResponse(lost_lanes=found)
 
-    async def lane_known(self, register_id: str) -> bool:
-        """Whether a lane of the register is known."""
-        return register_id in self._inbox.registers
+    @answers
+    async def GetStanding(
+        self, request: headquarters_pb2.GetStandingRequest, context: Context
+    ) -> headquarters_pb2.GetStandingResponse:
+        """Says how a register stands, to the place where cards are."""
+        caller_of(context, *_PEOPLE)
+        return standing_to(await self._standings.of(request.register_id, request.memo_prefix))

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable
 
-from stillopen.core.card_number import normalise
+from stillopen.core.card_number import read_number
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.ids import check_id
 from stillopen.core.money import Money, check_money
-from stillopen.realtime.store import CardStore
+from stillopen.core.purpose import CardKind
+from stillopen.realtime.store import CardRow, CardStore
 from stillopen.rpc.context import Context
 from stillopen.rpc.importing import check_whole, collect, refuse
 from stillopen.rpc.wire import money_from
+from stillopen.rpc.wire_parameters import kind_from
 from stillopen.v1 import realtime_pb2, types_pb2
 
 
@@ -31,7 +33,8 @@ async def import_cards(
     await check_whole(context)
     if not import_id:
         raise invalid("import_id", "missing")
-    taken = await store.create(import_id, [(row, *card) for row, card in rows])
+    cards = [CardRow(row, *card) for row, card in rows]
+    taken = await store.create(import_id, cards)
     for row in taken:
         error = Refused(Reason.ALREADY_EXISTS, "the card exists and is not changed", "number")
         refuse(report, row, error)
@@ -39,8 +42,9 @@ async def import_cards(
     return report
 
 
-def _check(row: realtime_pb2.CardRow) -> tuple[str, Money]:
+def _check(row: realtime_pb2.CardRow) -> tuple[str, Money, CardKind]:
     money = check_money(money_from(row.balance), "balance")
     if money.minor < 0:
         raise invalid("balance", "must not be negative")
-    return normalise(row.number), money
+    kind = kind_from(row.kind)
+    return read_number(row.number, kind), money, kind

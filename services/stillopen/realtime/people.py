@@ -2,23 +2,46 @@
 
 from dataclasses import dataclass, replace
 
-from stillopen.core.card import Card, Exceptional, Lock, decide_end, decide_settle
-from stillopen.core.card_number import look_up_value
-from stillopen.core.errors import Reason, Refused
-from stillopen.core.ids import check_name
-from stillopen.realtime.settlement import ExceptionRow, debit, find_exception
+from stillopen.core.card import (
+    Card,
+    CardState,
+    Lock,
+    LockState,
+    blocker,
+    check_state,
+    decide_end,
+    free_minor,
+)
+from stillopen.core.card_number import card_id as card_name
+from stillopen.core.card_number import look_up_digest, look_up_value, read_number
+from stillopen.core.errors import Misuse, Reason, Refused
+from stillopen.core.ids import check_id, check_name
+from stillopen.core.money import Money
+from stillopen.core.purpose import CardKind, Purpose
+from stillopen.core.settle import (
+    CARD_EXISTS,
+    CARD_UNKNOWN,
+    KEY_REUSED,
+    Applied,
+    Exceptional,
+    decide_settle,
+)
+from stillopen.realtime.settlement import ExceptionRow, find_exception, put_applied
 from stillopen.realtime.store import CardStore, LockNow
 from stillopen.realtime.tables import (
     card_by_id,
     find_card,
     find_lock,
     locks_of,
+    move_money,
     put_lock,
+    put_state,
     save_clock,
 )
 from stillopen.storage.engine import Session
 
 APPLIED, WRITTEN_OFF = "APPLIED", "WRITTEN_OFF"
+USED = CardState.USED
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,73 @@ async def end_lock(store: CardStore, lock_key: bytes, person: Person, *, force: 
     return await store.engine.write(end)
 
 
+async def end_locks_of(
+    store: CardStore, number: str, kind: CardKind, person: Person, *, force: bool
+) -> list[LockNow]:
+    """Ends every open lock of a card, all or none; Refused LOCK_ENDED when there is none."""
+    check_name(person.reason, "reason")
+    look_up = look_up_value(store.key, read_number(number, kind))
+    now_s, wall_s = store.now_s(), store.wall_s()
+
+    def end(session: Session) -> list[LockNow]:
+        card = find_card(session, look_up)
+        if card is None:
+            raise Refused(Reason.CARD_UNKNOWN, "no card has this number", "number")
+        found = [k for k in locks_of(session, card.card_id, "") if k.state is LockState.OPEN]
+        if not found:
+            raise Refused(Reason.LOCK_ENDED, "nothing holds the card", "number")
+        decided = [decide_end(lock, now_s, force=force) for lock in found]
+        ended: list[LockNow] = []
+        for each in decided:
+            if isinstance(each, Refused):
+                raise each
+            put_lock(session, each)
+            _note(session, card.card_id, "UNLOCK", person, wall_s)
+            ended.append(_now(session, each, now_s))
+        save_clock(session, now_s)
+        return ended
+
+    return await store.engine.write(end)
+
+
+async def adjust(
+    store: CardStore, name: str, look_up: bytes, card: str, change: Money, person: Person
+) -> Card:
+    """Adds a ledger entry by hand, with a reason; takes no more than nobody holds (rule 26).
+
+    `name` is the adjustment's: the same again changes nothing.
+    """
+    check_name(person.reason, "reason")
+    source = f"adjust:{check_id(name, 'adjustment_id')}"
+    now_s, wall_s = store.now_s(), store.wall_s()
+
+    def put(session: Session) -> Card:
+        found = find_card(session, look_up) if look_up else card_by_id(session, card)
+        if found is None:
+            raise Refused(Reason.CARD_UNKNOWN, "no such card")
+        known = session.one("SELECT card_id, amount_minor FROM ledger WHERE source = ?", source)
+        if known is not None:
+            if known != (found.card_id, change.minor):
+                raise Misuse(Reason.KEY_REUSED, "it named another adjustment", "adjustment_id")
+            return found
+        if refused := check_state(found, found.kind):
+            raise refused
+        if change.currency != found.balance.currency:
+            raise Refused(Reason.CURRENCY_MISMATCH, f"the card is in {found.balance.currency}")
+        locks = locks_of(session, found.card_id, "")
+        if found.kind is CardKind.CREDIT_MEMO and blocker(locks, b"", now_s):
+            # Its remainder may be printed already, for what was on it (protocol rule 11).
+            raise Refused(Reason.CARD_LOCKED, "a sale holds the credit memo", "number")
+        free = free_minor(found, locks, b"", now_s)
+        if -change.minor > free:
+            raise Refused(Reason.INSUFFICIENT_BALANCE, "less than that is free on the card")
+        move_money(session, found.card_id, change, "ADJUST", source, "", wall_s)
+        _note(session, found.card_id, "ADJUST", person, wall_s)
+        return replace(found, balance=found.balance + change)
+
+    return await store.engine.write(put)
+
+
 async def block(
     store: CardStore, key: bytes, card_id: str, person: Person, *, blocked: bool
 ) -> Card:
@@ -98,7 +188,10 @@ async def resolve(
         if found.resolution:
             raise Refused(Reason.RESOLVED, f"it was {found.resolution} before", "exception_id")
         if resolution == APPLIED:
-            _apply(session, found, now_s, wall_s)
+            _apply(store, session, found, now_s, wall_s)
+        elif (left := found.operation.remainder) and found.reason != KEY_REUSED:
+            # Nothing was taken, so nothing is left; another copy's remainder is not this one's.
+            put_state(session, card_name(look_up_digest(store.key, left.number_sha256)), USED)
         session.run(
             "UPDATE card_exception SET resolution = ? WHERE exception_id = ?",
             resolution,
@@ -128,19 +221,29 @@ def look_up_of(store: CardStore, number: str) -> bytes:
     return look_up_value(store.key, number) if number else b""
 
 
-def _apply(session: Session, found: ExceptionRow, now_s: float, wall_s: float) -> None:
+def _apply(
+    store: CardStore, session: Session, found: ExceptionRow, now_s: float, wall_s: float
+) -> None:
     """Judges the fact again, now, by the rule for facts."""
     operation = found.operation
     card = card_by_id(session, operation.card_id)
     locks = locks_of(session, operation.card_id, operation.transaction_id)
     decided = decide_settle(operation, card, locks, now_s)
+    if isinstance(decided, Exceptional) and decided.reason == CARD_EXISTS and card:
+        # A person decided that what was issued twice is to be on the one card.
+        alike = (operation.kind, operation.amount.currency) == (card.kind, card.balance.currency)
+        if not alike or card.state is not CardState.OPEN:
+            raise Refused(Reason.CARD_EXISTS, "the card with this number cannot take the money")
+        decided = Applied(operation.amount, decided.changed)
+        operation = replace(operation, purpose=Purpose.RELOAD, new_memo=None)
     if isinstance(decided, Exceptional):
-        if decided.reason == "CARD_UNKNOWN":
+        if decided.reason == CARD_UNKNOWN:
             raise Refused(Reason.CARD_UNKNOWN, "the card is not known, or has another currency")
         raise Refused(Reason.INSUFFICIENT_BALANCE, f"{operation.amount} is needed and less is free")
     for lock in decided.changed:
         put_lock(session, lock)
-    debit(session, operation, wall_s, "EXCEPTION", f"exception:{found.exception_id}")
+    source = f"exception:{found.exception_id}"
+    put_applied(store, session, operation, decided, wall_s, kind="EXCEPTION", source=source)
 
 
 def _now(session: Session, lock: Lock, now_s: float) -> LockNow:

@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from stillopen.core.card import LockRequest
+from stillopen.core.card_number import read_number
 from stillopen.core.errors import Reason, Refused, StillopenError, invalid
 from stillopen.core.guessing import Guesses
 from stillopen.core.ids import check_id, check_lock_key, check_transaction_id
+from stillopen.core.memo_number import PREFIX_LENGTH, is_memo_number
 from stillopen.core.money import check_money
+from stillopen.core.purpose import check_purpose
+from stillopen.core.standing import Standing
 from stillopen.realtime import people
 from stillopen.realtime.imports import import_cards
 from stillopen.realtime.settlement import ExceptionRow, Settled, exceptions, settle, settled_lines
@@ -21,7 +25,8 @@ from stillopen.rpc.paging import bytes_token, number_token, page_limit
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers
 from stillopen.rpc.wire import lane_from, money_from, money_to, position_to, time_to
-from stillopen.rpc.wire_card import lock_to, operation_from, operation_to
+from stillopen.rpc.wire_card import lock_to, operation_from, operation_to, purpose_from
+from stillopen.rpc.wire_parameters import kind_from, kind_to
 from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
 
 LOG = logging.getLogger("stillopen.realtime")
@@ -72,13 +77,23 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
                 self._guesses.unknown(caller.name, now_s)
             raise
 
+    async def _standing(self, caller: Caller, number: str) -> Standing:
+        """How the caller stands, and who may have drawn the number if it is a memo's."""
+        prefix = number[:PREFIX_LENGTH] if is_memo_number(number) else ""
+        return await self._terms.standing(caller.name, prefix)
+
     @answers
     async def GetCardBalance(
         self, request: realtime_pb2.GetCardBalanceRequest, context: Context
     ) -> realtime_pb2.GetCardBalanceResponse:
         """Says what is on a card."""
         caller = caller_of(context)
-        found = await self._guarded(caller, lambda: self._store.card(request.number))
+        kind = kind_from(request.kind)
+        number = read_number(request.number, kind)
+        standing = await self._standing(caller, number)
+        found = await self._guarded(
+            caller, lambda: self._store.card(number, kind, standing.not_home)
+        )
         return realtime_pb2.GetCardBalanceResponse(
             card_id=found.card.card_id,
             last_four=found.card.last_four,
@@ -93,8 +108,11 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     ) -> realtime_pb2.LockCardResponse:
         """Locks a card for one tender."""
         caller = caller_of(context, _REGISTER)
-        if request.purpose != realtime_pb2.CARD_PURPOSE_REDEEM:
-            raise invalid("purpose", "not a purpose this version knows")
+        if not request.purpose:
+            raise invalid("purpose", "missing")
+        purpose, kind = purpose_from(request.purpose), kind_from(request.kind)
+        check_purpose(kind, purpose)
+        number = read_number(request.number, kind)
         amount = check_money(money_from(request.amount), "amount")
         if amount.minor <= 0:
             raise invalid("amount", "must be above zero")
@@ -107,14 +125,13 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             line_id=check_id(request.line_id, "line_id"),
             amount=amount,
             amount_only=request.amount_only,
+            purpose=purpose,
+            kind=kind,
         )
-        parameters = await self._terms.gift_card()
-        known = await self._terms.lane_known(caller.name)
+        parameters = await self._terms.cards(kind)
+        standing = await self._standing(caller, number)
         locked = await self._guarded(
-            caller,
-            lambda: to_its_end(
-                self._store.lock(wanted, request.number, parameters, lane_known=known)
-            ),
+            caller, lambda: to_its_end(self._store.lock(wanted, number, parameters, standing))
         )
         return realtime_pb2.LockCardResponse(lock=_lock_message(locked))
 
@@ -127,9 +144,11 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         if len(request.lock_keys) > KEYS_MAX:
             raise invalid("lock_keys", f"at most {KEYS_MAX}")
         keys = [check_lock_key(key, "lock_keys") for key in request.lock_keys]
-        known = await self._terms.lane_known(caller.name)
+        standing = await self._terms.standing(caller.name)
+        if request.confirm and standing.recovering:
+            raise Refused(Reason.HEADQUARTERS_RECOVERING, standing.recovering)
         renewed = await to_its_end(
-            self._store.renew(keys, caller.name, confirm=request.confirm, lane_known=known)
+            self._store.renew(keys, caller.name, standing, confirm=request.confirm)
         )
         return realtime_pb2.RenewLocksResponse(locks=[_lock_message(each) for each in renewed])
 
@@ -139,13 +158,22 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     ) -> realtime_pb2.UnlockCardResponse:
         """Ends a lock, known or not."""
         caller = caller_of(context, _REGISTER, *_INSIDE)
-        key = check_lock_key(request.lock_key)
+        ended = await self._guarded(caller, lambda: to_its_end(self._end(caller, request)))
+        return realtime_pb2.UnlockCardResponse(
+            lock=_lock_message(ended[0]), locks=[_lock_message(each) for each in ended]
+        )
+
+    async def _end(self, caller: Caller, request: realtime_pb2.UnlockCardRequest) -> list[LockNow]:
         if caller.kind is _REGISTER:
-            ended = await to_its_end(self._store.unlock(key, caller.name))
-        else:
-            person = people.Person(caller.name, request.reason)
-            ended = await to_its_end(people.end_lock(self._store, key, person, force=request.force))
-        return realtime_pb2.UnlockCardResponse(lock=_lock_message(ended))
+            return [await self._store.unlock(check_lock_key(request.lock_key), caller.name)]
+        person = people.Person(caller.name, request.reason)
+        if not request.number:
+            key = check_lock_key(request.lock_key)
+            return [await people.end_lock(self._store, key, person, force=request.force)]
+        kind = kind_from(request.kind)
+        return await people.end_locks_of(
+            self._store, request.number, kind, person, force=request.force
+        )
 
     @answers
     async def SettleTransaction(
@@ -203,6 +231,27 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         return realtime_pb2.BlockCardResponse(card_id=card.card_id, blocked=card.blocked)
 
     @answers
+    async def AdjustCard(
+        self, request: realtime_pb2.AdjustCardRequest, context: Context
+    ) -> realtime_pb2.AdjustCardResponse:
+        """Adds a ledger entry by hand."""
+        caller = caller_of(context, *_INSIDE)
+        change = check_money(money_from(request.change), "change")
+        if not change.minor:
+            raise invalid("change", "must not be zero")
+        card = await to_its_end(
+            people.adjust(
+                self._store,
+                request.adjustment_id,
+                people.look_up_of(self._store, request.number),
+                request.card_id,
+                change,
+                people.Person(caller.name, request.reason),
+            )
+        )
+        return realtime_pb2.AdjustCardResponse(card_id=card.card_id, balance=money_to(card.balance))
+
+    @answers
     async def ResolveException(
         self, request: realtime_pb2.ResolveExceptionRequest, context: Context
     ) -> realtime_pb2.ResolveExceptionResponse:
@@ -242,6 +291,8 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
                 for entry in entries
             ],
             blocked=card.blocked,
+            kind=kind_to(card.kind),
+            state=str(card.state),
             actions=[
                 realtime_pb2.CardAction(
                     action=each.action,

@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 
-from stillopen.core.card import Applied, Operation, decide_settle
+from stillopen.core.card import Card, CardState
+from stillopen.core.card_number import card_id, look_up_digest
 from stillopen.core.journal import Lane
 from stillopen.core.money import Money
+from stillopen.core.purpose import CardKind, NewMemo, Purpose
+from stillopen.core.settle import KEY_REUSED, Applied, Operation, decide_settle
 from stillopen.realtime.store import CardStore
-from stillopen.realtime.tables import card_by_id, locks_of, put_lock, save_clock
+from stillopen.realtime.tables import (
+    card_by_id,
+    locks_of,
+    move_money,
+    put_card,
+    put_lock,
+    put_state,
+    save_clock,
+)
 from stillopen.storage.engine import Row, Session
 
 
@@ -35,7 +46,8 @@ class ExceptionRow:
 
 _EXCEPTION = (
     "exception_id, transaction_id, line_id, lock_key, card_id, currency, amount_minor,"
-    " shortfall_minor, reason, register_id, epoch, sequence, resolution"
+    " shortfall_minor, reason, register_id, epoch, sequence, resolution, purpose, kind,"
+    " memo_sha256, memo_last_four, memo_minor"
 )
 
 
@@ -50,12 +62,13 @@ async def settle(
 
     def apply(session: Session) -> list[Settled]:
         save_clock(session, now_s)
-        return [_settle_one(session, lane, sequence, each, now_s, wall_s) for each in operations]
+        return [_settle_one(store, session, lane, sequence, o, now_s, wall_s) for o in operations]
 
     return await store.engine.write(apply)
 
 
 def _settle_one(
+    store: CardStore,
     session: Session,
     lane: Lane,
     sequence: int,
@@ -72,7 +85,7 @@ def _settle_one(
     if before and before[0] == digest:
         return Settled(operation.line_id, applied=bool(before[1]), repeated=True)
     if before:
-        _raise(session, lane, sequence, operation, operation.amount, "KEY_REUSED")
+        _raise(session, lane, sequence, operation, operation.amount, KEY_REUSED)
         return Settled(operation.line_id, applied=False)
     card = card_by_id(session, operation.card_id)
     locks = locks_of(session, operation.card_id, operation.transaction_id)
@@ -81,9 +94,11 @@ def _settle_one(
         put_lock(session, lock)
     applied = isinstance(decided, Applied)
     if isinstance(decided, Applied):
-        debit(session, operation, wall_s)
+        put_applied(store, session, operation, decided, wall_s)
     else:
         _raise(session, lane, sequence, operation, decided.shortfall, decided.reason)
+        if operation.remainder:
+            _put_memo(store, session, operation.remainder, CardState.PENDING)
     session.run(
         "INSERT INTO settled VALUES (?,?,?,?)",
         operation.transaction_id,
@@ -94,25 +109,42 @@ def _settle_one(
     return Settled(operation.line_id, applied=applied)
 
 
-def debit(
-    session: Session, operation: Operation, wall_s: float, kind: str = "REDEEM", source: str = ""
+def put_applied(
+    store: CardStore,
+    session: Session,
+    operation: Operation,
+    applied: Applied,
+    wall_s: float,
+    *,
+    kind: str = "",
+    source: str = "",
 ) -> None:
-    """Takes the operation's money from its card: a ledger entry, once for each source."""
-    session.run(
-        "UPDATE card SET balance_minor = balance_minor - ? WHERE card_id = ?",
-        operation.amount.minor,
-        operation.card_id,
-    )
-    session.run(
-        "INSERT INTO ledger (card_id, amount_minor, kind, source, transaction_id, wall_s)"
-        " VALUES (?,?,?,?,?,?)",
-        operation.card_id,
-        -operation.amount.minor,
-        kind,
-        source or f"sale:{operation.transaction_id}:{operation.line_id}",
-        operation.transaction_id,
-        wall_s,
-    )
+    """Moves the operation's money; a memo that is used opens its remainder."""
+    source = source or f"sale:{operation.transaction_id}:{operation.line_id}"
+    kind = kind or str(operation.purpose)
+    transaction = operation.transaction_id
+    name = operation.card_id
+    if operation.purpose is Purpose.ISSUE:
+        if operation.new_memo:  # a restored headquarters does not know it any more
+            _put_memo(store, session, operation.new_memo, CardState.OPEN)
+        put_state(session, name, CardState.OPEN)
+    elif applied.state is CardState.USED:
+        put_state(session, name, CardState.USED)
+    move_money(session, name, applied.change, kind, source, transaction, wall_s)
+    if (left := applied.remainder) is not None:
+        to = _put_memo(store, session, left, CardState.OPEN)
+        put_state(session, to, CardState.OPEN)
+        move_money(session, name, -left.amount, "REMAINDER", f"{source}:from", transaction, wall_s)
+        move_money(session, to, left.amount, "REMAINDER", f"{source}:to", transaction, wall_s)
+
+
+def _put_memo(store: CardStore, session: Session, memo: NewMemo, state: CardState) -> str:
+    """Makes a memo that a register drew, without money; returns its name."""
+    look_up = look_up_digest(store.key, memo.number_sha256)
+    nothing = Money(memo.amount.currency, 0)
+    card = Card(card_id(look_up), memo.last_four, nothing, kind=CardKind.CREDIT_MEMO, state=state)
+    put_card(session, look_up, card)
+    return card.card_id
 
 
 def _raise(
@@ -125,8 +157,9 @@ def _raise(
 ) -> None:
     session.run(
         "INSERT INTO card_exception (transaction_id, line_id, digest, lock_key, card_id, currency,"
-        " amount_minor, shortfall_minor, reason, register_id, epoch, sequence)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        " amount_minor, shortfall_minor, reason, register_id, epoch, sequence, purpose, kind,"
+        " memo_sha256, memo_last_four, memo_minor)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
         operation.transaction_id,
         operation.line_id,
         operation.digest(),
@@ -139,6 +172,11 @@ def _raise(
         lane.register_id,
         f"{lane.epoch:016x}",
         sequence,
+        str(operation.purpose),
+        str(operation.kind),
+        operation.new_memo.number_sha256 if operation.new_memo else b"",
+        operation.new_memo.last_four if operation.new_memo else "",
+        operation.new_memo.amount.minor if operation.new_memo else 0,
     )
 
 
@@ -183,9 +221,11 @@ def find_exception(session: Session, exception_id: int) -> ExceptionRow | None:
 
 
 def _exception(row: Row) -> ExceptionRow:
+    memo = NewMemo(row[15], row[16], Money(row[5], row[17])) if row[15] else None
+    purpose, kind = Purpose(row[13]), CardKind(row[14])
     return ExceptionRow(
         row[0],
-        Operation(row[1], row[2], row[3], row[4], Money(row[5], row[6])),
+        Operation(row[1], row[2], row[3], row[4], Money(row[5], row[6]), purpose, kind, memo),
         Money(row[5], row[7]),
         row[8],
         Lane(row[9], int(row[10], 16)),

@@ -5,26 +5,33 @@ The rules are in `core/card.py`; here they are given what they need and their wo
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stillopen.core.card import (
     Card,
+    CardState,
     EndReason,
     Lock,
     LockRequest,
     blocker,
+    check_state,
     decide_lock,
     decide_renew,
     decide_unlock,
     free_minor,
     repeated_lock,
     tombstone,
+    unknown,
+    visible,
 )
 from stillopen.core.card_number import card_id, last_four, look_up_value
 from stillopen.core.errors import Misuse, Reason, Refused
+from stillopen.core.memo_number import PREFIX_LENGTH, is_memo_number
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters
+from stillopen.core.parameters import CardParameters
 from stillopen.core.ports import Clock
+from stillopen.core.purpose import CardKind, Purpose
+from stillopen.core.standing import NotHome, Standing
 from stillopen.realtime.tables import (
     OPEN_LOCKS,
     card_by_id,
@@ -32,7 +39,10 @@ from stillopen.realtime.tables import (
     find_lock,
     lock_of,
     locks_of,
+    move_money,
+    put_card,
     put_lock,
+    redeeming,
     save_clock,
 )
 from stillopen.storage.engine import Engine, Session
@@ -67,6 +77,16 @@ class LedgerEntry:
     wall_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """A card to be created, and the row of the import it comes from."""
+
+    row: int
+    number: str
+    balance: Money
+    kind: CardKind
+
+
 CREATED_AT_ONCE = 500
 """Cards in one transaction of an import; locks wait no longer than that takes."""
 
@@ -94,15 +114,20 @@ class CardStore:
         now_s = self.now_s()
         await self.engine.write(lambda session: save_clock(session, now_s))
 
-    async def card(self, number: str) -> CardNow:
-        """What is on the card and who holds it; Refused CARD_UNKNOWN."""
+    async def card(
+        self, number: str, kind: CardKind, not_home: tuple[NotHome, ...] = ()
+    ) -> CardNow:
+        """What is on the card and who holds it; Refused CARD_UNKNOWN or CARD_PENDING."""
         look_up, now_s = look_up_value(self.key, number), self.now_s()
 
         def read(session: Session) -> CardNow:
-            card = find_card(session, look_up)
+            found = find_card(session, look_up)
+            locks = locks_of(session, found.card_id, "") if found else []
+            card = visible(found, locks)
             if card is None:
-                raise Refused(Reason.CARD_UNKNOWN, "no card has this number", "number")
-            locks = locks_of(session, card.card_id, "")
+                raise unknown(not_home or _in_flight(session, number))
+            if refused := check_state(card, kind):
+                raise refused
             held = blocker(locks, b"", now_s)
             free = Money(card.balance.currency, free_minor(card, locks, b"", now_s))
             return CardNow(card, free, held.holder if held else "")
@@ -113,11 +138,13 @@ class CardStore:
         self,
         request: LockRequest,
         number: str,
-        parameters: GiftCardParameters,
-        *,
-        lane_known: bool,
+        parameters: CardParameters,
+        standing: Standing,
     ) -> LockNow:
-        """Grants or answers with the lock as it is; a refused key is stored as ended."""
+        """Grants or answers with the lock as it is; a refused key is stored as ended.
+
+        A card that is to be issued is made NEW, so that its number is reserved.
+        """
         look_up, now_s = look_up_value(self.key, number), self.now_s()
 
         def decide(session: Session) -> LockNow | Refused:
@@ -127,11 +154,18 @@ class CardStore:
                 again = repeated_lock(request, card_id(look_up), existing)
                 return again if isinstance(again, Refused) else LockNow(again, card, now_s)
             locks = locks_of(session, card.card_id, request.transaction_id) if card else []
-            decided = decide_lock(request, card, locks, now_s, parameters, lane_known=lane_known)
+            known = standing
+            if visible(card, locks) is None and not standing.not_home:
+                known = replace(standing, not_home=_in_flight(session, number))
+            decided = decide_lock(request, card, locks, now_s, parameters, known)
             save_clock(session, now_s)
             if isinstance(decided, Refused):
                 put_lock(session, tombstone(request.lock_key, request.holder, EndReason.REFUSED))
                 return decided
+            if request.purpose is Purpose.ISSUE:
+                card = _reserved(request, look_up, number)
+                put_card(session, look_up, card)
+                decided = replace(decided, card_id=card.card_id)
             put_lock(session, decided)
             return LockNow(decided, card, now_s)
 
@@ -141,7 +175,7 @@ class CardStore:
         return outcome
 
     async def renew(
-        self, lock_keys: list[bytes], holder: str, *, confirm: bool, lane_known: bool
+        self, lock_keys: list[bytes], holder: str, standing: Standing, *, confirm: bool
     ) -> list[LockNow]:
         """Each lock after its renewal, as it is; Misuse NOT_ALLOWED for another's."""
         now_s = self.now_s()
@@ -149,7 +183,7 @@ class CardStore:
         def decide(session: Session) -> list[LockNow]:
             save_clock(session, now_s)
             return [
-                self._renew(session, key, holder, now_s, confirm, lane_known) for key in lock_keys
+                self._renew(session, key, holder, now_s, standing, confirm) for key in lock_keys
             ]
 
         return await self.engine.write(decide)
@@ -160,8 +194,8 @@ class CardStore:
         lock_key: bytes,
         holder: str,
         now_s: float,
+        standing: Standing,
         confirm: bool,  # noqa: FBT001 - named where it is asked for
-        lane_known: bool,  # noqa: FBT001
     ) -> LockNow:
         lock = find_lock(session, lock_key)
         if lock is None:
@@ -172,7 +206,7 @@ class CardStore:
         if card is None:
             return LockNow(lock, None, now_s)
         locks = locks_of(session, card.card_id, lock.transaction_id)
-        renewed = decide_renew(lock, card, locks, now_s, confirm=confirm, lane_known=lane_known)
+        renewed = decide_renew(lock, card, locks, now_s, standing, confirm=confirm)
         if renewed is not lock:
             put_lock(session, renewed)
         return LockNow(renewed, card, now_s)
@@ -191,7 +225,7 @@ class CardStore:
 
         return await self.engine.write(decide)
 
-    async def create(self, import_id: str, rows: list[tuple[int, str, Money]]) -> list[int]:
+    async def create(self, import_id: str, rows: list[CardRow]) -> list[int]:
         """Creates cards with an opening balance; returns the rows whose card was there already.
 
         A card is never changed: the same row of the same import again is no refusal (rule 26), so
@@ -203,37 +237,23 @@ class CardStore:
             await asyncio.sleep(0)  # card calls go between
         return taken
 
-    async def _create(self, import_id: str, rows: list[tuple[int, str, Money]]) -> list[int]:
+    async def _create(self, import_id: str, rows: list[CardRow]) -> list[int]:
         wall_s = self.wall_s()
-        cards = [(row, look_up_value(self.key, n), last_four(n), m) for row, n, m in rows]
+        cards = [(r, look_up_value(self.key, r.number)) for r in rows]
 
         def put(session: Session) -> list[int]:
             taken: list[int] = []
-            for row, look_up, last, money in cards:
-                name, source = card_id(look_up), f"import:{import_id}:{row}"
+            for row, look_up in cards:
+                name, source = card_id(look_up), f"import:{import_id}:{row.row}"
+                nothing = Money(row.balance.currency, 0)
+                card = Card(name, last_four(row.number), nothing, kind=row.kind)
                 other = session.one("SELECT card_id FROM ledger WHERE source = ?", source)
                 if other and other[0] != name:
-                    taken.append(row)  # the import was sent before with another card here
-                elif session.run(
-                    "INSERT INTO card VALUES (?,?,?,?,?,0) ON CONFLICT DO NOTHING",
-                    name,
-                    look_up,
-                    last,
-                    money.currency,
-                    money.minor,
-                ):
-                    session.run(
-                        "INSERT INTO ledger (card_id, amount_minor, kind, source, transaction_id,"
-                        " wall_s) VALUES (?,?,'OPENING',?,'',?)",
-                        name,
-                        money.minor,
-                        source,
-                        wall_s,
-                    )
-                elif not session.one(
-                    "SELECT 1 FROM ledger WHERE source = ? AND card_id = ?", source, name
-                ):
-                    taken.append(row)
+                    taken.append(row.row)  # the import was sent before with another card here
+                elif put_card(session, look_up, card):
+                    move_money(session, name, row.balance, "OPENING", source, "", wall_s)
+                elif not other:
+                    taken.append(row.row)
             return taken
 
         return await self.engine.write(put)
@@ -265,6 +285,18 @@ class CardStore:
             return [LockNow(k, card_by_id(session, k.card_id), now_s) for k in locks]
 
         return await self.engine.read(read)
+
+
+def _in_flight(session: Session, number: str) -> tuple[NotHome, ...]:
+    """Who may be bringing a memo of that number home this moment."""
+    return redeeming(session, number[:PREFIX_LENGTH]) if is_memo_number(number) else ()
+
+
+def _reserved(request: LockRequest, look_up: bytes, number: str) -> Card:
+    nothing = Money(request.amount.currency, 0)
+    return Card(
+        card_id(look_up), last_four(number), nothing, kind=request.kind, state=CardState.NEW
+    )
 
 
 async def open_cards(engine: Engine, key: bytes, clock: Clock) -> CardStore:

@@ -1,7 +1,10 @@
 """The tables of cards, locks and ledger, and their rows as values."""
 
-from stillopen.core.card import Card, Lock, LockState
+from stillopen.core.card import Card, CardState, Lock, LockState
+from stillopen.core.memo_number import prefix_of
 from stillopen.core.money import Money
+from stillopen.core.purpose import CardKind, Purpose
+from stillopen.core.standing import NotHome
 from stillopen.storage.engine import Row, Session
 from stillopen.storage.schema import Schema
 
@@ -85,13 +88,23 @@ SCHEMA = Schema(
                  digest BLOB NOT NULL) STRICT""",
             "CREATE INDEX card_action_by_card ON card_action (card_id)",
         ),
+        (
+            "ALTER TABLE card ADD COLUMN kind TEXT NOT NULL DEFAULT 'GIFT_CARD'",
+            "ALTER TABLE card ADD COLUMN state TEXT NOT NULL DEFAULT 'OPEN'",
+            "ALTER TABLE card_lock ADD COLUMN purpose TEXT NOT NULL DEFAULT 'REDEEM'",
+            "ALTER TABLE card_exception ADD COLUMN purpose TEXT NOT NULL DEFAULT 'REDEEM'",
+            "ALTER TABLE card_exception ADD COLUMN kind TEXT NOT NULL DEFAULT 'GIFT_CARD'",
+            "ALTER TABLE card_exception ADD COLUMN memo_sha256 BLOB NOT NULL DEFAULT x''",
+            "ALTER TABLE card_exception ADD COLUMN memo_last_four TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE card_exception ADD COLUMN memo_minor INTEGER NOT NULL DEFAULT 0",
+        ),
     ),
 )
 
-_CARD = "card_id, last_four, currency, balance_minor, blocked"
+_CARD = "card_id, last_four, currency, balance_minor, blocked, kind, state"
 _LOCK_COLUMNS = (
     "lock_key, holder, state, end_reason, card_id, transaction_id, line_id, currency, amount_minor,"
-    " terms_s, lease_s, grace_s, granted_s, until_s, amount_only"
+    " terms_s, lease_s, grace_s, granted_s, until_s, amount_only, purpose"
 )
 LOCK_BY_KEY = f"SELECT {_LOCK_COLUMNS} FROM card_lock WHERE lock_key = ?"  # noqa: S608 - constants
 LOCKS_OF_CARD = (
@@ -104,7 +117,7 @@ OPEN_LOCKS = (
     " WHERE state = 'OPEN' AND lock_key > ? ORDER BY lock_key LIMIT ?"
 )
 _PUT_LOCK = (
-    f"INSERT INTO card_lock ({_LOCK_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+    f"INSERT INTO card_lock ({_LOCK_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
     " ON CONFLICT (lock_key) DO UPDATE SET state = excluded.state,"
     " end_reason = excluded.end_reason, until_s = excluded.until_s"
 )
@@ -127,6 +140,7 @@ def lock_of(row: Row) -> Lock:
         granted_s=row[12],
         until_s=row[13],
         amount_only=bool(row[14]),
+        purpose=Purpose(row[15]),
     )
 
 
@@ -149,6 +163,7 @@ def put_lock(session: Session, lock: Lock) -> None:
         lock.granted_s,
         lock.until_s,
         int(lock.amount_only),
+        str(lock.purpose),
     )
 
 
@@ -163,6 +178,16 @@ def locks_of(session: Session, card_id: str, transaction_id: str) -> list[Lock]:
     return [lock_of(row) for row in session.all(LOCKS_OF_CARD, card_id, transaction_id)]
 
 
+def redeeming(session: Session, memo_prefix: str) -> tuple[NotHome, ...]:
+    """Registers with that prefix that hold a memo now: its remainder may be printed already."""
+    rows = session.all(
+        "SELECT DISTINCT k.holder FROM card_lock k JOIN card c USING (card_id)"
+        " WHERE k.state = 'OPEN' AND c.kind = ?",
+        str(CardKind.CREDIT_MEMO),
+    )
+    return tuple(NotHome(row[0]) for row in rows if prefix_of(row[0]) == memo_prefix)
+
+
 def find_card(session: Session, look_up: bytes) -> Card | None:
     """The card with that look-up value."""
     return _card(session.one(f"SELECT {_CARD} FROM card WHERE look_up = ?", look_up))  # noqa: S608
@@ -174,7 +199,63 @@ def card_by_id(session: Session, card_id: str) -> Card | None:
 
 
 def _card(row: Row | None) -> Card | None:
-    return Card(row[0], row[1], Money(row[2], row[3]), bool(row[4])) if row else None
+    if row is None:
+        return None
+    money = Money(row[2], row[3])
+    return Card(row[0], row[1], money, bool(row[4]), CardKind(row[5]), CardState(row[6]))
+
+
+def put_card(session: Session, look_up: bytes, card: Card) -> bool:
+    """Makes a card, or makes one that is only reserved anew; False when it is in use."""
+    return bool(
+        session.run(
+            f"INSERT INTO card (look_up, {_CARD}) VALUES (?,?,?,?,?,?,?,?)"  # noqa: S608
+            " ON CONFLICT (card_id) DO UPDATE SET currency = excluded.currency,"
+            " balance_minor = excluded.balance_minor, kind = excluded.kind, state = excluded.state"
+            " WHERE card.state = 'NEW' AND NOT EXISTS (SELECT 1 FROM card_lock k"
+            " WHERE k.card_id = card.card_id AND k.state = 'OPEN')",
+            look_up,
+            card.card_id,
+            card.last_four,
+            card.balance.currency,
+            card.balance.minor,
+            int(card.blocked),
+            str(card.kind),
+            str(card.state),
+        )
+    )
+
+
+def move_money(
+    session: Session,
+    card_id: str,
+    change: Money,
+    kind: str,
+    source: str,
+    transaction_id: str,
+    wall_s: float,
+) -> None:
+    """Adds an entry to a card's ledger, and to its balance; once for each source."""
+    session.run(
+        "UPDATE card SET balance_minor = balance_minor + ? WHERE card_id = ?",
+        change.minor,
+        card_id,
+    )
+    session.run(
+        "INSERT INTO ledger (card_id, amount_minor, kind, source, transaction_id, wall_s)"
+        " VALUES (?,?,?,?,?,?)",
+        card_id,
+        change.minor,
+        kind,
+        source,
+        transaction_id,
+        wall_s,
+    )
+
+
+def put_state(session: Session, card_id: str, state: CardState) -> None:
+    """What becomes of a card."""
+    session.run("UPDATE card SET state = ? WHERE card_id = ?", str(state), card_id)
 
 
 def save_clock(session: Session, served_s: float) -> None:

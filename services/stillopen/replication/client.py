@@ -10,6 +10,7 @@ from typing import cast
 import grpc.aio
 
 from stillopen.core.errors import StillopenError
+from stillopen.core.ids import new_epoch
 from stillopen.replication.client_half import Apply, ClientHalf, Effect, Read, Remember
 from stillopen.replication.frames import MISSED_MAX
 from stillopen.replication.news import News
@@ -34,7 +35,9 @@ class SyncClient:
         journals: EntrySource,
         replica: PackageSink,
         rng: random.Random,
+        instance: int = 0,
     ) -> None:
+        self._instance = instance or new_epoch(rng)
         self._stub = sync_pb2_grpc.SyncServiceStub(channel)
         self._caller = caller
         self._journals = journals
@@ -95,7 +98,7 @@ class SyncClient:
         half = self._half = ClientHalf()
         # The news is read before the heads: what is added between them is not missed.
         known = self._journals.news.version
-        half.hello(await self._journals.heads(), await self._replica.cursor())
+        half.hello(await self._journals.heads(), await self._replica.cursor(), self._instance)
         wake = News()
         async with asyncio.TaskGroup() as group:
             session = _Session(half, wake, self._journals, self._replica, group)
@@ -170,14 +173,13 @@ class _Session:
                 self._half.also(entry)
             self._wake.tell()
             known = await self._journals.news.after(known)
-            await self.carry_out(self._half.grown(await self._journals.heads()))
+            await self.carry_out(self._half.grown(await self._journals.moved()))
 
     async def beat(self) -> None:
         """Says that the replica is there, and how long its lanes are."""
         while self._half.heartbeat_s:
             await asyncio.sleep(self._half.heartbeat_s)
-            self._half.heartbeat(await self._journals.heads())
-            self._wake.tell()
+            await self.carry_out(self._half.heartbeat(await self._journals.moved()))
 
 
 def _deadline(half: ClientHalf) -> float | None:

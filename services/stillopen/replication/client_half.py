@@ -7,6 +7,7 @@ STREAMING  Stored                   Remember; a Read when there is room         
 STREAMING  Resend                   the lane goes back to the entry asked for     STREAMING
 STREAMING  read(entries)            Entries; a Read when there is room            STREAMING
 STREAMING  grown(heads)             Heartbeat when a lane is new; a Read          STREAMING
+STREAMING  heartbeat(heads)         Heartbeat; a Read                             STREAMING
 STREAMING  Package begin, block     collected, bounded                            STREAMING
 STREAMING  Package end              Apply, or PackageRefused                      STREAMING
 any        frame out of place       raises Misuse, the shell closes the stream    -
@@ -14,11 +15,13 @@ any        frame out of place       raises Misuse, the shell closes the stream  
 1. The server's word replaces what the client believed, upwards and downwards.
 2. At most `batches_in_flight_max` batches are unanswered, and one Read is under way.
 3. Entries of a lane are sent in order, from the first that the server lacks and the client has.
+4. Hello names every lane; a heartbeat those that headquarters lacks something of or that changed.
+   Within a stream a lane is never claimed to be shorter than before.
 """
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, invalid
 from stillopen.core.journal import Entry, Head, Lane, Stored
@@ -66,9 +69,17 @@ Effect = Read | Remember | Apply
 
 @dataclass(slots=True)
 class _Sending:
-    head: int
-    first: int
+    claim: Head
+    """The lane as it is now."""
     next: int
+    home: int = 0
+    """Through which entry headquarters has it, as the server said on this stream."""
+    said: Head | None = None
+    """The lane as it was last claimed on this stream."""
+
+    def worth_saying(self) -> bool:
+        """Whether a heartbeat names the lane."""
+        return self.home < self.claim.length or self.claim != self.said or self.claim.heard
 
 
 @dataclass(slots=True)
@@ -84,6 +95,8 @@ class ClientHalf:
     def __init__(self) -> None:
         self._outbox: deque[sync_pb2.SyncRequest] = deque()
         self._lanes: dict[Lane, _Sending] = {}
+        self._to_say: dict[Lane, None] = {}
+        """The lanes that the next heartbeat may name, in order."""
         self._collecting: _Collecting | None = None
         self._reading = False
         self._read_after = 0
@@ -108,17 +121,18 @@ class ClientHalf:
         """The next frame to send."""
         return self._outbox.popleft() if self._outbox else None
 
-    def hello(self, heads: list[Head], cursor: Cursor) -> None:
+    def hello(self, heads: list[Head], cursor: Cursor, instance: int = 0) -> None:
         """Opens the stream."""
         hello = sync_pb2.Hello(
             protocol_version=PROTOCOL_VERSION,
             software_version=SOFTWARE_VERSION,
             lanes=[head_to(head) for head in heads],
             cursor=cursor_to(cursor),
+            instance=instance,
         )
         self._outbox.append(sync_pb2.SyncRequest(hello=hello))
         for head in heads:
-            self._lanes[head.lane] = _Sending(head.last, head.first, head.last + 1)
+            self._lanes[head.lane] = _Sending(_quiet(head), head.last + 1, said=_quiet(head))
 
     def received(self, frame: sync_pb2.SyncResponse) -> list[Effect]:
         """Takes a frame of the server."""
@@ -144,20 +158,37 @@ class ClientHalf:
 
     def grown(self, heads: list[Head]) -> list[Effect]:
         """Lanes are longer than they were, or new."""
-        new = [head for head in heads if head.lane not in self._lanes]
-        for head in heads:
-            sending = self._lanes.get(head.lane)
-            if sending is None:
-                self._lanes[head.lane] = _Sending(head.last, head.first, head.first)
-            else:
-                sending.head = max(sending.head, head.last)
-        if new:
-            self.heartbeat(new)
+        if new := [head.lane for head in heads if self._merge(head)]:
+            self._say(new)
         return self._pump()
 
-    def heartbeat(self, heads: list[Head]) -> None:
-        """Says that it is there, and how long its lanes are."""
-        frame = sync_pb2.Heartbeat(lanes=[head_to(head) for head in heads])
+    def heartbeat(self, heads: list[Head]) -> list[Effect]:
+        """Says that it is there, and how long those lanes are that are worth naming."""
+        for head in heads:
+            self._merge(head)
+        worth = [lane for lane in self._to_say if self._lanes[lane].worth_saying()]
+        self._to_say = dict.fromkeys(worth)
+        self._say(worth)
+        return self._pump()
+
+    def _merge(self, head: Head) -> bool:
+        """Takes what is known of a lane now; returns whether it is new."""
+        sending = self._lanes.get(head.lane)
+        self._to_say[head.lane] = None
+        if sending is None:
+            self._lanes[head.lane] = _Sending(head, head.first)
+            return True
+        known = sending.claim
+        # Read before something that was read later: what was heard stays heard.
+        newer = head if head.length >= known.length and head.last >= known.last else known
+        sending.claim = replace(newer, heard=head.heard or known.heard)
+        return False
+
+    def _say(self, lanes: list[Lane]) -> None:
+        frame = sync_pb2.Heartbeat()
+        for sending in (self._lanes[lane] for lane in lanes):
+            frame.lanes.append(head_to(sending.claim))
+            sending.said = sending.claim = _quiet(sending.claim)
         self._outbox.append(sync_pb2.SyncRequest(heartbeat=frame))
 
     def read(self, lane: Lane, entries: list[Entry]) -> list[Effect]:
@@ -170,7 +201,7 @@ class ClientHalf:
             self._send(entries)
             sending.next = entries[-1].sequence + 1
         elif not entries:
-            sending.next = sending.head + 1  # nothing is there to send
+            sending.next = sending.claim.last + 1  # nothing is there to send
         return self._pump()
 
     def also(self, entry: Entry) -> None:
@@ -212,27 +243,33 @@ class ClientHalf:
         lanes = [stored_from(lane) for lane in welcome.lanes]
         for stored in lanes:
             if sending := self._lanes.get(stored.lane):
-                sending.next = max(stored.through + 1, sending.first)
-        return [*_remember(lanes), *self._pump()]
+                sending.next = max(stored.through + 1, sending.claim.first)
+        return [*self._remember(lanes), *self._pump()]
 
     def _stored(self, frame: sync_pb2.Stored) -> list[Effect]:
         if frame.batch > self._batches_sent:
             raise invalid("batch", "an answer to a batch that was not sent")
         self._batches_answered = max(self._batches_answered, frame.batch)
-        return [*_remember([stored_from(lane) for lane in frame.lanes]), *self._pump()]
+        return [*self._remember([stored_from(lane) for lane in frame.lanes]), *self._pump()]
 
     def _resend(self, frame: sync_pb2.Resend) -> list[Effect]:
         for position in frame.positions:
             if sending := self._lanes.get(Lane(position.register_id, position.epoch)):
-                sending.next = max(sending.first, min(sending.next, position.sequence))
+                sending.next = max(sending.claim.first, min(sending.next, position.sequence))
         return self._pump()
+
+    def _remember(self, lanes: list[Stored]) -> list[Effect]:
+        for stored in lanes:
+            if sending := self._lanes.get(stored.lane):
+                sending.home = stored.headquarters_through
+        return [Remember(lanes)] if lanes else []
 
     def _pump(self) -> list[Effect]:
         room = self._batches_sent - self._batches_answered < self._in_flight_max
         if self._reading or not self.welcomed or not room:
             return []
         for lane, sending in self._lanes.items():
-            if sending.next <= sending.head:
+            if sending.next <= sending.claim.last:
                 self._reading = True
                 self._read_after = sending.next - 1
                 return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
@@ -262,5 +299,6 @@ class ClientHalf:
         return [Apply(Package(collected.cursor, data))]
 
 
-def _remember(lanes: list[Stored]) -> list[Effect]:
-    return [Remember(lanes)] if lanes else []
+def _quiet(head: Head) -> Head:
+    """The same, now that it was said who was heard."""
+    return replace(head, heard=False)

@@ -2,14 +2,19 @@
 
 1. An entry is stored under (register, epoch, sequence). The same key with another digest is kept
    beside the first as a conflict; it never overwrites.
-2. `through` is the last sequence before the first gap; it never goes back.
+2. How far each lane is here is in `replication/lanes.py`.
 3. What is stored is STORED, then APPLIED or QUARANTINED. DAMAGED bytes are kept and not applied.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stillopen.core.journal import Entry, Head, Lane, Stored
+from stillopen.core.lanes import Alarm, AlarmKind
 from stillopen.core.ports import Clock
+from stillopen.replication import lanes
+from stillopen.replication.alarms import note_conflicts, note_parent, raise_alarm
+from stillopen.replication.changes import Changes
+from stillopen.replication.lanes import lane_key
 from stillopen.replication.news import News
 from stillopen.storage.engine import Engine, Row, Session
 
@@ -53,7 +58,6 @@ CONFLICTS_MAX = 1_000
 """More than these in one estate are for people first."""
 
 _ENTRY = "register_id, epoch, sequence, parent_digest, digest, payload"
-_LANE = "register_id, epoch, through, headquarters_through, purge_through, headquarters_knows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +68,29 @@ class Arrived:
     entry: Entry
 
 
-def epoch_text(epoch: int) -> str:
-    """An epoch as the database holds it: 16 hexadecimal digits."""
-    return f"{epoch:016x}"
-
-
-def lane_key(lane: Lane) -> tuple[str, str]:
-    """A lane's key in the database."""
-    return lane.register_id, epoch_text(lane.epoch)
-
-
 class Inbox:
     """The entries that a server received. `last` says that nothing lies beyond (headquarters)."""
 
     def __init__(self, engine: Engine, clock: Clock, *, last: bool) -> None:
         self.engine = engine
-        self.news = News()
+        self.changes = Changes()
         self.registers: set[str] = set()
         """The registers that a lane is known of."""
+        self.recovering: list[tuple[Lane, int, int]] = []
+        """Lanes that were further before headquarters was restored: where each is, and was."""
         self._clock = clock
         self._last = last
+        self._to_tell: dict[Lane, bool] = {}
+        """Lanes to tell of with the next heartbeat, and whether their register was heard."""
+
+    @property
+    def news(self) -> News:
+        """Told when what is stored here or at headquarters changed."""
+        return self.changes.news
+
+    def wall_s(self) -> float:
+        """Wall time, for people."""
+        return self._clock.wall_s()
 
     async def load(self) -> None:
         """Reads which registers are known, and has what is in quarantine tried again."""
@@ -96,53 +103,84 @@ class Inbox:
             lambda session: session.all("SELECT DISTINCT register_id FROM lane")
         )
         self.registers = {row[0] for row in rows}
+        await self.look_for_recovery()
 
     async def claim(self, heads: list[Head]) -> list[Stored]:
         """Notes how long lanes say they are; the highest claim is kept."""
         wall_s = self._clock.wall_s()
 
-        def put(session: Session) -> tuple[bool, list[Stored]]:
-            new = [_claim(session, head, wall_s, last=self._last) for head in heads]
-            return any(new), [_stored(session, head.lane) for head in heads]
+        def put(session: Session) -> tuple[list[Lane], list[Stored]]:
+            moved = [h.lane for h in heads if lanes.claim(session, h, wall_s, last=self._last)]
+            return moved, [lanes.stored(session, head.lane) for head in heads]
 
-        changed, stored = await self.engine.write(put) if heads else (False, [])
+        if not heads:
+            return []
+        moved, stored = await self.engine.write(put)
         self.registers.update(head.lane.register_id for head in heads)
-        if changed:
-            self.news.tell()
+        if not self._last:
+            self._to_tell.update((head.lane, True) for head in heads if head.heard)
+        elif any(h.believed > s.through for h, s in zip(heads, stored, strict=True)):
+            await self.look_for_recovery()
+        if moved:
+            self.changes.tell(moved)
         return stored
 
     async def receive(self, entries: list[Entry], damaged: list[Entry]) -> list[Stored]:
         """Stores a batch in one transaction and says what is here of its lanes."""
         wall_s = self._clock.wall_s()
-        lanes = list(dict.fromkeys(entry.lane for entry in (*entries, *damaged)))
+        found = list(dict.fromkeys(entry.lane for entry in (*entries, *damaged)))
 
         def put(session: Session) -> list[Stored]:
-            _insert(session, entries, "STORED")
-            _insert(session, damaged, "DAMAGED")
-            return [_advance(session, lane, wall_s, last=self._last) for lane in lanes]
+            _insert(session, entries, "STORED", wall_s)
+            _insert(session, damaged, "DAMAGED", wall_s)
+            stored = [lanes.arrived(session, lane, wall_s, last=self._last) for lane in found]
+            for first in (entry for entry in entries if entry.sequence == 1):
+                note_parent(session, first, wall_s)
+            return stored
 
         stored = await self.engine.write(put)
-        self.registers.update(lane.register_id for lane in lanes)
-        self.news.tell()
+        self.registers.update(lane.register_id for lane in found)
+        if self.recovering:
+            await self.look_for_recovery()
+        self.changes.tell(found)
         return stored
 
-    async def stored(self, lanes: list[Lane]) -> list[Stored]:
+    async def look_for_recovery(self) -> None:
+        """Reads which lanes headquarters waits for since it was restored."""
+        rows = await self.engine.read(lanes.recovering)
+        self.recovering = [(Lane(r[0], int(r[1], 16)), r[2], r[3]) for r in rows]
+
+    async def took_turns(self, name: str, instance: int) -> None:
+        """Keeps that a caller of this name came back after another had taken its place.
+
+        Its claim, which follows, has headquarters told.
+        """
+        lane, wall_s = Lane(name, instance), self._clock.wall_s()
+        detail = "came back after another process under the same name had taken its place"
+        alarm = Alarm(lane, AlarmKind.TAKES_TURNS, detail)
+        await self.engine.write(lambda session: raise_alarm(session, alarm, wall_s))
+
+    async def stored(self, of: list[Lane]) -> list[Stored]:
         """What is here of each lane."""
-        return await self.engine.read(lambda session: [_stored(session, lane) for lane in lanes])
+        return await self.engine.read(lambda session: [lanes.stored(session, each) for each in of])
+
+    def changed(self, since: int) -> list[Lane]:
+        """The lanes that changed after a version of the news."""
+        return self.changes.since(since)
 
     async def heads(self) -> list[Head]:
-        """Every lane as far as it is here without a gap: what this server can send on."""
+        """Every lane that headquarters has not held for long enough, as far as it is here."""
+        also = list(self._to_tell)
+        return self._heard(await self.engine.read(lambda session: lanes.heads(session, also)))
 
-        def read(session: Session) -> list[Head]:
-            rows = session.all(
-                "SELECT lane.register_id, lane.epoch, lane.first, lane.through,"
-                " coalesce(entry.digest, x'') FROM lane LEFT JOIN entry ON"
-                " entry.register_id = lane.register_id AND entry.epoch = lane.epoch"
-                " AND entry.sequence = lane.through"
-            )
-            return [Head(Lane(r[0], int(r[1], 16)), r[2], r[3], r[4]) for r in rows]
+    async def moved(self) -> list[Head]:
+        """The lanes that headquarters lacks something of, and those to tell of since the last."""
+        also = list(self._to_tell)
+        return self._heard(await self.engine.read(lambda session: lanes.unfinished(session, also)))
 
-        return await self.engine.read(read)
+    def _heard(self, heads: list[Head]) -> list[Head]:
+        """The same, each with whether its register was heard; said once."""
+        return [replace(h, heard=self._to_tell.pop(h.lane, False)) for h in heads]
 
     async def read(self, lane: Lane, after: int, entries_max: int, bytes_max: int) -> list[Entry]:
         """The entries that follow `after`, cut by count and bytes, at least one."""
@@ -160,18 +198,18 @@ class Inbox:
         )
         return [entry_of(row) for row in rows]
 
-    async def remember(self, lanes: list[Stored]) -> None:
+    async def remember(self, words: list[Stored]) -> None:
         """Takes headquarters' word on what it has."""
 
         def put(session: Session) -> None:
             session.run_many(
                 "UPDATE lane SET headquarters_through = ?, purge_through = ?,"
                 " headquarters_knows = 1 WHERE register_id = ? AND epoch = ?",
-                [(s.headquarters_through, s.purge_through, *lane_key(s.lane)) for s in lanes],
+                [(s.headquarters_through, s.purge_through, *lane_key(s.lane)) for s in words],
             )
 
         await self.engine.write(put)
-        self.news.tell()
+        self.changes.tell(word.lane for word in words)
 
     async def to_apply(self, after: int, limit: int) -> list[Arrived]:
         """Entries that are stored and not applied, by arrival, from the one behind `after`."""
@@ -228,35 +266,7 @@ def mark(session: Session, arrivals: list[int], state: str) -> None:
     )
 
 
-def _claim(session: Session, head: Head, wall_s: float, *, last: bool) -> bool:
-    row = session.one(
-        "SELECT head FROM lane WHERE register_id = ? AND epoch = ?", *lane_key(head.lane)
-    )
-    if row is None:
-        first = max(1, head.first)
-        session.run(
-            "INSERT INTO lane VALUES (?,?,?,?,?,?,0,?,0,?)",
-            *lane_key(head.lane),
-            first,
-            head.last,
-            head.digest,
-            first - 1,
-            int(last),
-            wall_s,
-        )
-        return True
-    session.run(
-        "UPDATE lane SET contact_wall_s = ?3, head_digest = iif(?4 > head, ?5, head_digest),"
-        " head = max(head, ?4) WHERE register_id = ?1 AND epoch = ?2",
-        *lane_key(head.lane),
-        wall_s,
-        head.last,
-        head.digest,
-    )
-    return False
-
-
-def _insert(session: Session, entries: list[Entry], state: str) -> None:
+def _insert(session: Session, entries: list[Entry], state: str, wall_s: float) -> None:
     if not entries:
         return
     rows = [
@@ -267,7 +277,8 @@ def _insert(session: Session, entries: list[Entry], state: str) -> None:
         f"INSERT INTO entry ({_ENTRY}, state) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constants
         " ON CONFLICT (register_id, epoch, sequence) DO UPDATE SET"
         " parent_digest = excluded.parent_digest, digest = excluded.digest,"
-        " payload = excluded.payload, state = excluded.state"
+        " payload = excluded.payload, state = excluded.state,"
+        " arrival = (SELECT max(arrival) + 1 FROM entry)"  # it has come only now
         " WHERE entry.state = 'DAMAGED' AND excluded.state = 'STORED'",
         rows,
     )
@@ -278,37 +289,4 @@ def _insert(session: Session, entries: list[Entry], state: str) -> None:
             " ON CONFLICT DO NOTHING",
             [row[:6] for row in rows],
         )
-
-
-def _advance(session: Session, lane: Lane, wall_s: float, *, last: bool) -> Stored:
-    key = lane_key(lane)
-    row = session.one("SELECT through FROM lane WHERE register_id = ? AND epoch = ?", *key)
-    if row is None:
-        _claim(session, Head(lane, 1, 0), wall_s, last=last)
-    [(through,)] = session.all(
-        "WITH RECURSIVE run(n) AS (SELECT ?3 UNION ALL SELECT n + 1 FROM run WHERE EXISTS (SELECT 1"
-        " FROM entry WHERE register_id = ?1 AND epoch = ?2 AND sequence = n + 1))"
-        " SELECT max(n) FROM run",
-        *key,
-        row[0] if row else 0,
-    )
-    session.run(
-        "UPDATE lane SET through = ?3, head = max(head, ?3), contact_wall_s = ?4,"
-        " headquarters_through = iif(?5, ?3, headquarters_through)"
-        " WHERE register_id = ?1 AND epoch = ?2",
-        *key,
-        through,
-        wall_s,
-        int(last),
-    )
-    return _stored(session, lane)
-
-
-def _stored(session: Session, lane: Lane) -> Stored:
-    row = session.one(
-        f"SELECT {_LANE} FROM lane WHERE register_id = ? AND epoch = ?",  # noqa: S608 - constants
-        *lane_key(lane),
-    )
-    if row is None:
-        return Stored(lane, 0, 0)
-    return Stored(lane, row[2], row[3], row[4], bool(row[5]))
+        note_conflicts(session, dict.fromkeys(entry.lane for entry in entries), wall_s)

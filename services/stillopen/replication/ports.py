@@ -27,11 +27,17 @@ class Package:
 class EntrySource(Protocol):
     """Journals that go up: a register's own, or those a channel received."""
 
-    news: News
-    """Told when entries or lanes were added."""
+    @property
+    def news(self) -> News:
+        """Told when entries or lanes were added."""
+        ...
 
     async def heads(self) -> list[Head]:
-        """Every lane, as long as it is now."""
+        """Every lane that the server may ever ask of, as long as it is now."""
+        ...
+
+    async def moved(self) -> list[Head]:
+        """The lanes that headquarters lacks something of, and those that were heard since."""
         ...
 
     async def read(self, lane: Lane, after: int, entries_max: int, bytes_max: int) -> list[Entry]:
@@ -42,8 +48,8 @@ class EntrySource(Protocol):
         """Entries that are not in a lane because another has their key; sent on all the same."""
         ...
 
-    async def remember(self, lanes: list[Stored]) -> None:
-        """Takes the server's word, upwards and downwards."""
+    async def remember(self, words: list[Stored]) -> None:
+        """Takes the server's word on lanes, upwards and downwards."""
         ...
 
 
@@ -62,8 +68,10 @@ class PackageSink(Protocol):
 class JournalSink(Protocol):
     """Where journals arrive: a channel, or headquarters."""
 
-    news: News
-    """Told when what is stored here or at headquarters changed."""
+    @property
+    def news(self) -> News:
+        """Told when what is stored here or at headquarters changed."""
+        ...
 
     async def claim(self, heads: list[Head]) -> list[Stored]:
         """Notes how long lanes say they are, and answers with what is here of each."""
@@ -73,8 +81,16 @@ class JournalSink(Protocol):
         """Stores intact entries, and damaged ones as such; durable when it returns."""
         ...
 
-    async def stored(self, lanes: list[Lane]) -> list[Stored]:
+    async def stored(self, of: list[Lane]) -> list[Stored]:
         """What is here of each lane."""
+        ...
+
+    def changed(self, since: int) -> list[Lane]:
+        """The lanes that changed after a version of the news."""
+        ...
+
+    async def took_turns(self, name: str, instance: int) -> None:
+        """Keeps that two processes speak under one name by turns, and which of them came back."""
         ...
 
 

@@ -7,15 +7,19 @@ never waits for another.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
-from stillopen.core.journal import Lane
+from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable, invalid
+from stillopen.core.journal import DIGEST_PREFIX_BYTES, Lane
+from stillopen.core.lanes import epoch_text
+from stillopen.core.returns import Back
 from stillopen.core.sale import Sale
-from stillopen.replication.inbox import Arrived, Inbox, epoch_text, mark
-from stillopen.rpc.wire_sale import Record, record_from
-from stillopen.storage.engine import Session
+from stillopen.replication import returned
+from stillopen.replication.inbox import Arrived, Inbox, mark
+from stillopen.rpc.wire_sale import Record, message_from, record_of
+from stillopen.storage.engine import Row, Session
 from stillopen.v1 import types_pb2
 
 LOG = logging.getLogger("stillopen.replication")
@@ -33,6 +37,10 @@ STEP: tuple[str, ...] = (
          total_minor INTEGER NOT NULL) STRICT""",
 )
 
+_FOUND = (
+    "register_id, epoch, sequence, digest, payload FROM received_sale JOIN entry USING (arrival)"
+)
+
 _FOR_EVER = {
     Reason.INVALID_ARGUMENT,
     Reason.NOT_ALLOWED,
@@ -40,6 +48,10 @@ _FOR_EVER = {
     Reason.MESSAGE_TOO_LARGE,
 }
 """What is wrong with the entry itself; anything else may pass and is tried again."""
+
+
+Beside = Callable[[Session, Sale], None]
+"""What a final sale changes besides, in the transaction in which it becomes known."""
 
 
 class Effect(Protocol):
@@ -63,18 +75,41 @@ class Received:
     sale: types_pb2.Sale
 
 
-class ReceivedSales:
-    """The sales of an inbox."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sale with its receipt, and what is known here to have been given back of it."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    sale: types_pb2.Sale
+    backs: tuple[Back, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    arrived: Arrived
+    record: Record | None
+    """Nothing when this version cannot read it."""
+    receipt_number: str
+
+
+class ReceivedSales:
+    """The sales of an inbox; `beside` is what they change besides."""
+
+    def __init__(self, inbox: Inbox, beside: Beside | None = None) -> None:
         self.inbox = inbox
+        self._beside = beside
 
     async def work_off(self, effect: Effect | None = None) -> None:
-        """Applies what arrives, for as long as the process runs; what cannot be done now, later."""
+        """Applies what arrives, for as long as the process runs; what cannot be done now, later.
+
+        First, once and a batch at a time, what older software received is told its returns.
+        """
+        told = False
         pause_s = RETRY_FIRST_S
         while True:
             version = self.inbox.news.version
             try:
+                while not told:
+                    told = not await self.inbox.engine.write(returned.tell_old)
                 done = await self._round(effect)
             except (StillopenError, OSError) as error:
                 LOG.error("received entries wait: %s", error)  # noqa: TRY400 - said in the message
@@ -99,11 +134,15 @@ class ReceivedSales:
         return done
 
     async def _apply(self, arrived: list[Arrived], effect: Effect | None, *, ask: bool) -> bool:
-        told = [(each, _told(each)) for each in arrived]
+        told = [_told(each) for each in arrived]
         waiting: set[int] = set()
         failed: set[int] = set()
         if effect is not None:
-            concerned = [(e, r) for e, r in told if r is not None and effect.concerns(r)]
+            concerned = [
+                (each.arrived, each.record)
+                for each in told
+                if each.record is not None and effect.concerns(each.record)
+            ]
             if ask:
                 outcomes = await asyncio.gather(*(_try(effect, e, r) for e, r in concerned))
                 for (each, _), outcome in zip(concerned, outcomes, strict=True):
@@ -113,26 +152,66 @@ class ReceivedSales:
                 waiting = {each.arrival for each, _ in concerned}
 
         def put(session: Session) -> None:
-            now = [(each, record) for each, record in told if each.arrival not in waiting]
-            bad = {e.arrival for e, r in now if not _put(session, e, r)} | failed
-            mark(session, [e.arrival for e, _ in now if e.arrival not in bad], "APPLIED")
+            now = [each for each in told if each.arrived.arrival not in waiting]
+            bad = {each.arrived.arrival for each in now if not self._put(session, each)} | failed
+            arrivals = [each.arrived.arrival for each in now]
+            mark(session, [each for each in arrivals if each not in bad], "APPLIED")
             mark(session, sorted(bad), "QUARANTINED")
 
         await self.inbox.engine.write(put)
         return not waiting
 
-    async def sale(self, transaction_id: str) -> types_pb2.Sale:
-        """The sale as its register wrote it; Refused SALE_UNKNOWN."""
-        row = await self.inbox.engine.read(
-            lambda session: session.one(
-                "SELECT payload FROM received_sale JOIN entry USING (arrival)"
-                " WHERE transaction_id = ?",
-                transaction_id,
-            )
+    def _put(self, session: Session, told: _Told) -> bool:
+        """Whether the entry could be applied."""
+        arrived, record = told.arrived, told.record
+        if not isinstance(record, Sale):
+            return record is not None
+        session.run(
+            "INSERT INTO received_sale (arrival, transaction_id, state, currency, total_minor,"
+            " receipt_number, told) VALUES (?,?,?,?,?,?,1) ON CONFLICT DO NOTHING",
+            arrived.arrival,
+            record.transaction_id,
+            str(record.state),
+            record.currency,
+            record.total.minor,
+            told.receipt_number,
         )
-        if row is None:
+        known = session.one(
+            "SELECT arrival FROM received_sale WHERE transaction_id = ?", record.transaction_id
+        )
+        # The same transaction under another key is no sale of its own: a cloned register.
+        if known != (arrived.arrival,):
+            return False
+        returned.note(session, record)
+        if self._beside is not None:
+            self._beside(session, record)
+        return True
+
+    async def find(self, transaction_id: str = "", receipt_number: str = "") -> Found:
+        """A sale by its id or the number on its receipt; Refused SALE_UNKNOWN."""
+        if bool(transaction_id) == bool(receipt_number):
+            raise invalid("transaction_id", "one of transaction_id and receipt_number")
+
+        key = "transaction_id" if transaction_id else "receipt_number"
+
+        def read(session: Session) -> Found | None:
+            row = session.one(
+                f"SELECT {_FOUND} WHERE {key} = ? ORDER BY arrival DESC LIMIT 1",
+                transaction_id or receipt_number,
+            )
+            if row is None:
+                return None
+            sale = _with_receipt(row)
+            return Found(sale, tuple(returned.backs(session, sale.transaction_id)))
+
+        found = await self.inbox.engine.read(read)
+        if found is None:
             raise Refused(Reason.SALE_UNKNOWN, "no such sale has arrived", "transaction_id")
-        return types_pb2.JournalRecord.FromString(row[0]).sale
+        return found
+
+    async def backs(self, transaction_id: str) -> list[Back]:
+        """What is known here to have been given back of a sale, be it here or not."""
+        return await self.inbox.engine.read(lambda session: returned.backs(session, transaction_id))
 
     async def sales(self, after: int, limit: int) -> tuple[list[Received], bool]:
         """Sales in the order they arrived, cut by count and bytes; whether there are more."""
@@ -158,11 +237,12 @@ class ReceivedSales:
         return found, len(rows) == limit
 
 
-def _told(arrived: Arrived) -> Record | None:
+def _told(arrived: Arrived) -> _Told:
     try:
-        return record_from(arrived.entry.payload)
+        message = message_from(arrived.entry.payload)
+        return _Told(arrived, record_of(message), message.receipt_number)
     except StillopenError:
-        return None
+        return _Told(arrived, None, "")
 
 
 async def _try(effect: Effect, arrived: Arrived, record: Record) -> bool | None:
@@ -186,20 +266,19 @@ async def _try(effect: Effect, arrived: Arrived, record: Record) -> bool | None:
     return None
 
 
-def _put(session: Session, arrived: Arrived, record: Record | None) -> bool:
-    """Whether the entry could be applied."""
-    if not isinstance(record, Sale):
-        return record is not None
-    session.run(
-        "INSERT INTO received_sale VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
-        arrived.arrival,
-        record.transaction_id,
-        str(record.state),
-        record.currency,
-        record.total.minor,
+def _with_receipt(row: Row) -> types_pb2.Sale:
+    """A sale with the receipt that was printed, from the columns of its entry."""
+    record = types_pb2.JournalRecord.FromString(row[4])
+    digest: bytes = row[3]
+    record.sale.receipt.CopyFrom(
+        types_pb2.Receipt(
+            receipt_number=record.receipt_number,
+            register_id=row[0],
+            epoch=int(row[1], 16),
+            sequence=row[2],
+            digest_prefix=digest[:DIGEST_PREFIX_BYTES].hex(),
+            time=record.wall_time,
+            offline=record.offline,
+        )
     )
-    known = session.one(
-        "SELECT arrival FROM received_sale WHERE transaction_id = ?", record.transaction_id
-    )
-    # The same transaction under another key is no sale of its own: a cloned register.
-    return known == (arrived.arrival,)
+    return record.sale

@@ -13,16 +13,11 @@ from stillopen.core.ids import fold_code
 from stillopen.core.money import Money
 from stillopen.core.parameters import OfflineProfile, Parameters
 from stillopen.core.products import Product, StaffMember
+from stillopen.core.tax import Tax
 from stillopen.replication.news import News
 from stillopen.replication.ports import Cursor, Package
-from stillopen.rpc.wire import (
-    parameters_from,
-    parameters_to,
-    product_from,
-    profile_from,
-    profile_to,
-    staff_from,
-)
+from stillopen.rpc.wire import product_from, profile_from, profile_to, staff_from
+from stillopen.rpc.wire_parameters import parameters_from, parameters_to
 from stillopen.storage.engine import Engine, Row, Session
 from stillopen.storage.schema import Schema
 from stillopen.v1 import sync_pb2, types_pb2
@@ -54,10 +49,15 @@ SCHEMA = Schema(
                  profile BLOB NOT NULL,
                  package BLOB NOT NULL) STRICT""",
         ),
+        (
+            "ALTER TABLE replica_staff ADD COLUMN manager INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE replica_product ADD COLUMN tax_group TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE replica_product ADD COLUMN tax_percent_milli INTEGER NOT NULL DEFAULT 0",
+        ),
     ),
 )
 
-_PRODUCT = "product_id, name, currency, price_minor, barcodes"
+_PRODUCT = "product_id, name, currency, price_minor, barcodes, tax_group, tax_percent_milli"
 
 
 class Replica:
@@ -137,11 +137,12 @@ class Replica:
         """The person of that id."""
         row = await self.engine.read(
             lambda session: session.one(
-                "SELECT staff_id, name, password_hash FROM replica_staff WHERE staff_id = ?",
+                "SELECT staff_id, name, password_hash, manager FROM replica_staff"
+                " WHERE staff_id = ?",
                 staff_id,
             )
         )
-        return StaffMember(*row) if row else None
+        return StaffMember(row[0], row[1], row[2], bool(row[3])) if row else None
 
 
 async def open_replica(engine: Engine) -> Replica:
@@ -165,9 +166,18 @@ def _replace(session: Session, package: Package, data: sync_pb2.MasterData) -> N
         session.run(f"DELETE FROM {table}")  # noqa: S608 - constants
     products = [(fold_code(p.product_id), product_from(p)) for p in data.products]
     session.run_many(
-        f"INSERT OR REPLACE INTO replica_product (code, {_PRODUCT}) VALUES (?,?,?,?,?,?)",  # noqa: S608
+        f"INSERT OR REPLACE INTO replica_product (code, {_PRODUCT}) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
         [
-            (code, p.product_id, p.name, p.price.currency, p.price.minor, "\n".join(p.barcodes))
+            (
+                code,
+                p.product_id,
+                p.name,
+                p.price.currency,
+                p.price.minor,
+                "\n".join(p.barcodes),
+                p.tax.group,
+                p.tax.percent_milli,
+            )
             for code, p in products
         ],
     )
@@ -177,8 +187,8 @@ def _replace(session: Session, package: Package, data: sync_pb2.MasterData) -> N
     )
     staff = [staff_from(member) for member in data.staff]
     session.run_many(
-        "INSERT OR REPLACE INTO replica_staff VALUES (?,?,?)",
-        [(member.staff_id, member.name, member.password_hash) for member in staff],
+        "INSERT OR REPLACE INTO replica_staff VALUES (?,?,?,?)",
+        [(m.staff_id, m.name, m.password_hash, int(m.manager)) for m in staff],
     )
     parameters = parameters_from(data.parameters)
     session.run(
@@ -205,4 +215,4 @@ def _find(session: Session, code: str) -> Product | None:
 
 def _product(row: Row) -> Product:
     barcodes = tuple(row[4].split("\n")) if row[4] else ()
-    return Product(row[0], row[1], Money(row[2], row[3]), barcodes)
+    return Product(row[0], row[1], Money(row[2], row[3]), barcodes, Tax(row[5], row[6]))

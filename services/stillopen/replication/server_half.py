@@ -1,7 +1,7 @@
 """The server's half of a stream, pure: events in, frames and effects out.
 
 State      event                  frames and effects                               next
-NEW        Hello                  Claim                                            GREETED
+NEW        Hello                  Met; Claim                                       GREETED
 GREETED    claimed(stored)        Welcome; Offer                                   STREAMING
 STREAMING  Entries                Store: intact ones, and damaged the third time   STREAMING
 STREAMING  stored(batch, lanes)   Stored; Resend for damaged ones                  STREAMING
@@ -38,6 +38,8 @@ from stillopen.v1 import sync_pb2
 
 DAMAGED_TRIES = 3
 LANES_MAX = 100_000
+LENGTH_MAX = 2**62
+HOLES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,14 @@ class Offer:
     cursor: Cursor
 
 
-Effect = Claim | Store | Offer
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A process of the caller speaks; another may have spoken before."""
+
+    instance: int
+
+
+Effect = Claim | Store | Offer | Met
 
 
 class ServerHalf:
@@ -82,10 +91,9 @@ class ServerHalf:
         self.cursor = Cursor()
         self.refused = Cursor()
 
-    @property
-    def lanes(self) -> list[Lane]:
-        """The lanes that this stream is about."""
-        return list(self._told)
+    def about(self, lanes: list[Lane]) -> list[Lane]:
+        """Those of the lanes that this stream is about."""
+        return [lane for lane in lanes if lane in self._told]
 
     def take(self) -> sync_pb2.SyncResponse | None:
         """The next frame to send: answers first, then a block of a package."""
@@ -184,7 +192,7 @@ class ServerHalf:
             )
         self._greeted = True
         self.cursor = cursor_from(hello.cursor)
-        return [Claim(self._heads(list(hello.lanes)))]
+        return [Met(hello.instance), Claim(self._heads(list(hello.lanes)))]
 
     def _heads(self, claims: list[sync_pb2.LaneClaim]) -> list[Head]:
         if len(claims) > LANES_MAX:
@@ -192,8 +200,7 @@ class ServerHalf:
         heads = [head_from(claim) for claim in claims]
         for head in heads:
             self._check_owner(head.lane)
-            if not head.lane.epoch > 0 or head.last >= 2**62 or head.first > head.last + 1:
-                raise invalid("lanes", "no lane can look like this")
+            _check_shape_of(head)
         return heads
 
     def _entries(self, frame: sync_pb2.Entries) -> Store:
@@ -220,3 +227,11 @@ class ServerHalf:
             raise Misuse(
                 Reason.NOT_ALLOWED, f"{self._owner} cannot bring the journal of {lane.register_id}"
             )
+
+
+def _check_shape_of(head: Head) -> None:
+    possible = head.lane.epoch > 0 and head.first <= head.last + 1
+    short = max(head.last, head.claimed, head.believed) < LENGTH_MAX
+    inside = all(0 < first <= last <= head.last for first, last in head.missing)
+    if not (possible and short and inside and len(head.missing) <= HOLES_MAX):
+        raise invalid("lanes", "no lane can look like this")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from stillopen.core.errors import Reason, Refused, StillopenError
+from stillopen.core.errors import Misuse, Reason, Refused, StillopenError
 from stillopen.core.products import SCRYPT_N, SCRYPT_P, SCRYPT_R, StaffMember, password_fits
 from stillopen.replication.replica import Replica
 
@@ -18,6 +18,16 @@ _NOBODY = f"scrypt${SCRYPT_N}${SCRYPT_R}${SCRYPT_P}${'A' * 22}==${'A' * 43}="
 async def check_off_loop(password: str, password_hash: str) -> bool:
     """The check on a thread, so that the loop goes on."""
     return await asyncio.to_thread(password_fits, password, password_hash)
+
+
+async def authorise(
+    replica: Replica, staff_id: str, password: str, check: PasswordCheck
+) -> StaffMember:
+    """A manager whose password fits; Refused SIGN_IN_FAILED, Misuse NOT_ALLOWED for others."""
+    member = await sign_in(replica, staff_id, password, check)
+    if not member.manager:
+        raise Misuse(Reason.NOT_ALLOWED, f"{member.name} is no manager", "manager")
+    return member
 
 
 async def sign_in(

@@ -90,6 +90,14 @@ class CardsPassedOn(realtime_pb2_grpc.RealtimeServiceServicer):
         raise not_served()
 
     @answers
+    async def AdjustCard(
+        self, request: realtime_pb2.AdjustCardRequest, context: Context
+    ) -> realtime_pb2.AdjustCardResponse:
+        """Not for registers."""
+        del request, context
+        raise not_served()
+
+    @answers
     async def ResolveException(
         self, request: realtime_pb2.ResolveExceptionRequest, context: Context
     ) -> realtime_pb2.ResolveExceptionResponse:

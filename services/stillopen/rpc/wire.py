@@ -8,9 +8,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.core.money import Money
-from stillopen.core.parameters import GiftCardParameters, OfflineProfile, Parameters
+from stillopen.core.parameters import OfflineProfile
 from stillopen.core.products import Product, StaffMember
+from stillopen.core.tax import Tax
 from stillopen.v1 import sync_pb2, types_pb2
+
+_ALARM = "LANE_ALARM_KIND_"
+_ALARMS = {
+    value: name.removeprefix(_ALARM) for name, value in types_pb2.LaneAlarmKind.items() if value
+}
 
 
 def money_to(money: Money) -> types_pb2.Money:
@@ -53,60 +59,35 @@ def product_to(product: Product) -> types_pb2.Product:
         name=product.name,
         price=money_to(product.price),
         barcodes=product.barcodes,
+        tax_group=product.tax.group,
+        tax_percent_milli=product.tax.percent_milli,
     )
 
 
 def product_from(message: types_pb2.Product) -> Product:
     """A product from a message."""
     return Product(
-        message.product_id, message.name, money_from(message.price), tuple(message.barcodes)
+        message.product_id,
+        message.name,
+        money_from(message.price),
+        tuple(message.barcodes),
+        Tax(message.tax_group, message.tax_percent_milli),
     )
 
 
 def staff_to(member: StaffMember) -> types_pb2.StaffMember:
     """A person as a message, the password hash included: for replicas only."""
     return types_pb2.StaffMember(
-        staff_id=member.staff_id, name=member.name, password_hash=member.password_hash
+        staff_id=member.staff_id,
+        name=member.name,
+        password_hash=member.password_hash,
+        manager=member.manager,
     )
 
 
 def staff_from(message: types_pb2.StaffMember) -> StaffMember:
     """A person from a message."""
-    return StaffMember(message.staff_id, message.name, message.password_hash)
-
-
-def parameters_to(parameters: Parameters) -> types_pb2.Parameters:
-    """Parameters as a message."""
-    card = parameters.gift_card
-    return types_pb2.Parameters(
-        version=parameters.version,
-        currency_code=parameters.currency,
-        gift_card=types_pb2.GiftCardParameters(
-            allow_concluding_offline=card.allow_concluding_offline,
-            conclude_within=duration_to(card.conclude_within_s),
-            lease=duration_to(card.lease_s),
-            grace=duration_to(card.grace_s),
-            settle_margin=duration_to(card.settle_margin_s),
-            hold_amount_only=card.hold_amount_only,
-        ),
-    )
-
-
-def parameters_from(message: types_pb2.Parameters) -> Parameters:
-    """Parameters from a message."""
-    card = message.gift_card
-    return Parameters(
-        version=message.version,
-        currency=message.currency_code,
-        gift_card=GiftCardParameters(
-            allow_concluding_offline=card.allow_concluding_offline,
-            conclude_within_s=duration_from(card.conclude_within),
-            lease_s=duration_from(card.lease),
-            grace_s=duration_from(card.grace),
-            settle_margin_s=duration_from(card.settle_margin),
-            hold_amount_only=card.hold_amount_only,
-        ),
-    )
+    return StaffMember(message.staff_id, message.name, message.password_hash, message.manager)
 
 
 def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
@@ -200,13 +181,27 @@ def head_to(head: Head) -> sync_pb2.LaneClaim:
         first=head.first,
         head=head.last,
         head_digest=head.digest,
+        believed=head.believed,
+        claimed_head=head.claimed,
+        heard=head.heard,
+        missing=[types_pb2.EntryRange(first=first, last=last) for first, last in head.missing],
+        alarms=[types_pb2.LaneAlarmKind.Value(f"{_ALARM}{kind}") for kind in head.alarms],
     )
 
 
 def head_from(message: sync_pb2.LaneClaim) -> Head:
     """A lane as its sender knows it, from a message."""
-    lane = Lane(message.register_id, message.epoch)
-    return Head(lane, message.first, message.head, message.head_digest)
+    return Head(
+        Lane(message.register_id, message.epoch),
+        message.first,
+        message.head,
+        message.head_digest,
+        message.believed,
+        message.claimed_head,
+        message.heard,
+        tuple((each.first, each.last) for each in message.missing),
+        tuple(_ALARMS[kind] for kind in message.alarms if kind in _ALARMS),
+    )
 
 
 def stored_to(stored: Stored) -> sync_pb2.LaneState:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from stillopen.core.card import Operation
 from stillopen.core.errors import invalid
+from stillopen.core.money import Money
+from stillopen.core.purpose import CardKind
 from stillopen.core.sale import (
-    CardTender,
+    HeldCard,
     Line,
     Receipt,
     ReturnOf,
@@ -17,7 +18,10 @@ from stillopen.core.sale import (
     TenderKind,
     change_of,
 )
+from stillopen.core.settle import Operation
+from stillopen.core.tax import Tax
 from stillopen.rpc.wire import money_from, money_to, time_from, time_to
+from stillopen.rpc.wire_card import memo_from, memo_to, purpose_from, purpose_to
 from stillopen.v1 import types_pb2
 
 _STATES = {
@@ -30,6 +34,7 @@ _STATES_BACK = {number: state for state, number in _STATES.items()}
 _KINDS = {
     TenderKind.CASH: types_pb2.TENDER_KIND_CASH,
     TenderKind.GIFT_CARD: types_pb2.TENDER_KIND_GIFT_CARD,
+    TenderKind.CREDIT_MEMO: types_pb2.TENDER_KIND_CREDIT_MEMO,
 }
 _KINDS_BACK = {number: kind for kind, number in _KINDS.items()}
 
@@ -52,8 +57,10 @@ def sale_to(sale: Sale) -> types_pb2.Sale:
         tendered=money_to(tendered),
         due=money_to(due),
         change=money_to(change_of(total, due)),
+        tax=money_to(sale.tax),
         begin_time=time_to(sale.begin_wall_s),
         receipt=receipt_to(sale.receipt) if sale.receipt else None,
+        recalled_from=sale.recalled_from,
     )
 
 
@@ -73,6 +80,7 @@ def sale_from(message: types_pb2.Sale) -> Sale:
         lines=tuple(_line_from(line) for line in message.lines),
         tenders=tuple(_tender_from(tender) for tender in message.tenders),
         receipt=_receipt_from(message.receipt) if message.HasField("receipt") else None,
+        recalled_from=message.recalled_from,
     )
 
 
@@ -131,6 +139,10 @@ def _line_to(line: Line) -> types_pb2.SaleLine:
         )
         if back
         else None,
+        card=_card_to(line.card) if line.card else None,
+        tax_group=line.tax.group,
+        tax_percent_milli=line.tax.percent_milli,
+        tax=money_to(line.tax_included) if line.tax.percent_milli else None,
     )
 
 
@@ -146,38 +158,50 @@ def _line_from(message: types_pb2.SaleLine) -> Line:
         price_reason=message.price_reason,
         return_of=return_from(message.return_of) if message.HasField("return_of") else None,
         voided=message.voided,
+        card=_card_from(message.card) if message.HasField("card") else None,
+        tax=Tax(message.tax_group, message.tax_percent_milli),
+    )
+
+
+def _card_to(card: HeldCard) -> types_pb2.HeldCard:
+    return types_pb2.HeldCard(
+        lock_key=card.lock_key,
+        card_id=card.card_id,
+        last_four=card.last_four,
+        balance=money_to(card.balance),
+        purpose=purpose_to(card.purpose),
+        new_memo=memo_to(card.new_memo),
+    )
+
+
+def _card_from(message: types_pb2.HeldCard) -> HeldCard:
+    return HeldCard(
+        message.lock_key,
+        message.card_id,
+        message.last_four,
+        money_from(message.balance),
+        purpose_from(message.purpose),
+        memo_from(message.new_memo) if message.HasField("new_memo") else None,
     )
 
 
 def _tender_to(tender: Tender) -> types_pb2.Tender:
-    card = tender.card
     return types_pb2.Tender(
         line_id=tender.line_id,
         kind=_KINDS[tender.kind],
         amount=money_to(tender.amount),
         voided=tender.voided,
-        card=types_pb2.CardTender(
-            lock_key=card.lock_key,
-            card_id=card.card_id,
-            last_four=card.last_four,
-            balance=money_to(card.balance),
-        )
-        if card
-        else None,
+        card=_card_to(tender.card) if tender.card else None,
     )
 
 
 def _tender_from(message: types_pb2.Tender) -> Tender:
-    card = None
-    if message.HasField("card"):
-        card = CardTender(
-            message.card.lock_key,
-            message.card.card_id,
-            message.card.last_four,
-            money_from(message.card.balance),
-        )
     return Tender(
-        message.line_id, kind_from(message.kind), money_from(message.amount), card, message.voided
+        message.line_id,
+        kind_from(message.kind),
+        money_from(message.amount),
+        _card_from(message.card) if message.HasField("card") else None,
+        message.voided,
     )
 
 
@@ -195,10 +219,19 @@ Record = Sale | Unlock
 
 def record_from(payload: bytes) -> Record:
     """What the entry tells; Misuse INVALID_ARGUMENT when this version cannot read it."""
+    return record_of(message_from(payload))
+
+
+def message_from(payload: bytes) -> types_pb2.JournalRecord:
+    """An entry's bytes as a message; Misuse INVALID_ARGUMENT when they are none."""
     try:
-        message = types_pb2.JournalRecord.FromString(payload)
+        return types_pb2.JournalRecord.FromString(payload)
     except DecodeError:
         raise invalid("payload", "not a journal record") from None
+
+
+def record_of(message: types_pb2.JournalRecord) -> Record:
+    """What the message tells; Misuse INVALID_ARGUMENT when this version does not know it."""
     match message.WhichOneof("record"):
         case "sale":
             sale = sale_from(message.sale)
@@ -215,8 +248,30 @@ def operations_of(sale: Sale) -> list[Operation]:
     """The card operations of a completed sale."""
     if sale.state is not SaleState.COMPLETED:
         return []
-    return [
-        Operation(sale.transaction_id, t.line_id, t.card.lock_key, t.card.card_id, t.amount)
+    lines = [
+        _operation(sale, x.line_id, x.card, x.total, CardKind.GIFT_CARD)
+        for x in sale.lines
+        if x.card and not x.voided
+    ]
+    tenders = [
+        _operation(sale, t.line_id, t.card, t.amount, t.kind.card_kind)
         for t in sale.live_tenders
         if t.card
     ]
+    return lines + tenders
+
+
+def _operation(
+    sale: Sale, line_id: str, card: HeldCard, amount: Money, kind: CardKind
+) -> Operation:
+    absolute = amount if amount.minor > 0 else -amount
+    return Operation(
+        sale.transaction_id,
+        line_id,
+        card.lock_key,
+        card.card_id,
+        absolute,
+        card.purpose,
+        kind,
+        card.new_memo,
+    )

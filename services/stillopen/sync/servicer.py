@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from stillopen.core.errors import Reason, Refused
+from stillopen.core.turns import Turns
 from stillopen.replication.frames import MISSED_MAX
 from stillopen.replication.news import News
 from stillopen.replication.ports import JournalSink, PackageSource
-from stillopen.replication.server_half import Claim, Effect, Offer, ServerHalf, Store
+from stillopen.replication.server_half import Claim, Effect, Met, Offer, ServerHalf, Store
 from stillopen.rpc.context import Context
 from stillopen.rpc.identity import Caller, CallerKind, caller_of
 from stillopen.rpc.shielded import to_its_end
@@ -32,6 +33,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self._heartbeat_s = heartbeat_s
         self._kinds = kinds
         self._streams: dict[Caller, asyncio.Task[None]] = {}
+        self._turns = Turns()
 
     @streams
     async def Sync(
@@ -42,7 +44,9 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         half = ServerHalf(
             caller.name if caller.kind is CallerKind.REGISTER else "", self._heartbeat_s()
         )
-        session = _Session(half, self._journals, self._packages, self._heartbeat_s())
+        session = _Session(
+            half, self._journals, self._packages, self._heartbeat_s(), caller.name, self._turns
+        )
         if older := self._streams.get(caller):
             older.cancel()
         task = asyncio.create_task(session.run(request_iterator), name=f"stream of {caller.name}")
@@ -72,7 +76,11 @@ class _Session:
         journals: JournalSink,
         packages: PackageSource,
         heartbeat_s: float,
+        name: str,
+        turns: Turns,
     ) -> None:
+        self._name = name
+        self._turns = turns
         self._half = half
         self._journals = journals
         self._packages = packages
@@ -110,13 +118,20 @@ class _Session:
     async def _carry_out(self, effects: list[Effect]) -> None:
         todo = list(effects)
         while todo:
+            before = self._journals.news.version
             match todo.pop(0):
                 case Claim(heads):
                     todo += self._half.claimed(await self._journals.claim(heads))
+                    await self._tell_changed(before)
                 case Store() as store:
                     # Shielded: a caller that is gone does not undo what arrived.
                     lanes = await to_its_end(self._journals.receive(store.intact, store.damaged))
                     self._half.stored(store, lanes)
+                    await self._tell_changed(before)
+                case Met(instance):
+                    now_s = asyncio.get_running_loop().time()
+                    if self._turns.met(self._name, instance, now_s):
+                        await self._journals.took_turns(self._name, instance)
                 case Offer(cursor):
                     self._half.offered(await self._packages.newest(cursor))
             self.wake.tell()
@@ -124,8 +139,13 @@ class _Session:
     async def _watch_journals(self) -> None:
         known = self._journals.news.version
         while True:
-            known = await self._journals.news.after(known)
-            self._half.changed(await self._journals.stored(self._half.lanes))
+            before, known = known, await self._journals.news.after(known)
+            await self._tell_changed(before)
+
+    async def _tell_changed(self, since: int) -> None:
+        """Tells of lanes that changed, also of those that the stream is about only since then."""
+        if lanes := self._half.about(self._journals.changed(since)):
+            self._half.changed(await self._journals.stored(lanes))
             self.wake.tell()
 
     async def _watch_packages(self) -> None:

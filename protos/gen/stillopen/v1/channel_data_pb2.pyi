@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from stillopen.v1 import types_pb2 as types_pb2
 import builtins as builtins
@@ -43,6 +44,7 @@ class GetChannelConfigurationResponse(message.Message):
     STORE_ID_FIELD_NUMBER: builtins.int
     OFFLINE_PROFILE_FIELD_NUMBER: builtins.int
     CATALOGUE_SEQUENCE_FIELD_NUMBER: builtins.int
+    SERVER_TIME_FIELD_NUMBER: builtins.int
     store_id: builtins.str
     """The store."""
     catalogue_sequence: builtins.int
@@ -51,16 +53,21 @@ class GetChannelConfigurationResponse(message.Message):
     def offline_profile(self) -> types_pb2.OfflineProfile:
         """When its registers go offline and come back."""
 
+    @builtins.property
+    def server_time(self) -> timestamp_pb2.Timestamp:
+        """What the channel's clock shows, so that a register whose own is wrong can tell."""
+
     def __init__(
         self,
         *,
         store_id: builtins.str = ...,
         offline_profile: types_pb2.OfflineProfile | None = ...,
         catalogue_sequence: builtins.int = ...,
+        server_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["catalogue_sequence", b"catalogue_sequence", "offline_profile", b"offline_profile", "store_id", b"store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["catalogue_sequence", b"catalogue_sequence", "offline_profile", b"offline_profile", "server_time", b"server_time", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -296,16 +303,20 @@ class GetTransactionRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    RECEIPT_NUMBER_FIELD_NUMBER: builtins.int
     transaction_id: builtins.str
-    """The sale."""
+    """The sale, or"""
+    receipt_number: builtins.str
+    """the number on its receipt."""
     def __init__(
         self,
         *,
         transaction_id: builtins.str = ...,
+        receipt_number: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["receipt_number", b"receipt_number", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,18 +327,28 @@ class GetTransactionResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     SALE_FIELD_NUMBER: builtins.int
+    RETURNED_FIELD_NUMBER: builtins.int
+    ALL_STORES_FIELD_NUMBER: builtins.int
+    all_stores: builtins.bool
+    """True when that is headquarters' word, for all stores."""
     @builtins.property
     def sale(self) -> types_pb2.Sale:
         """The sale as the register completed or voided it."""
+
+    @builtins.property
+    def returned(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.LineReturned]:
+        """How much of each line was returned already, as far as it is known here."""
 
     def __init__(
         self,
         *,
         sale: types_pb2.Sale | None = ...,
+        returned: abc.Iterable[types_pb2.LineReturned] | None = ...,
+        all_stores: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["all_stores", b"all_stores", "returned", b"returned", "sale", b"sale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -339,19 +360,23 @@ class ListTransactionsRequest(message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    SUSPENDED_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """At most this many; 0 means 50, the most is 500."""
     page_token: builtins.str
     """Where the last page ended."""
+    suspended: builtins.bool
+    """True to list the sales that are suspended at the channel and not claimed."""
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        suspended: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "suspended", b"suspended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,5 +403,100 @@ class ListTransactionsResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "sales", b"sales"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuspendTransactionRequest(message.Message):
+    """Request of SuspendTransaction."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale, SUSPENDED, without tenders."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuspendTransactionResponse(message.Message):
+    """Response of SuspendTransaction."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecallTransactionRequest(message.Message):
+    """Request of RecallTransaction."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    RECALLING_ID_FIELD_NUMBER: builtins.int
+    MANAGER_FIELD_NUMBER: builtins.int
+    STAFF_ID_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The suspended sale."""
+    recalling_id: builtins.str
+    """The sale that goes on from it: 32 hexadecimal digits, never used before. It is the claim's key."""
+    staff_id: builtins.str
+    """Who goes on with it, for people."""
+    @builtins.property
+    def manager(self) -> types_pb2.ManagerWord:
+        """A manager's word that another's claim ends; the earlier claim is kept with who and why. Absent
+        leaves it. PERMISSION_DENIED with SIGN_IN_FAILED or NOT_ALLOWED when it is no manager's.
+        """
+
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        recalling_id: builtins.str = ...,
+        manager: types_pb2.ManagerWord | None = ...,
+        staff_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["manager", b"manager"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["manager", b"manager", "recalling_id", b"recalling_id", "staff_id", b"staff_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecallTransactionResponse(message.Message):
+    """Response of RecallTransaction."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale as it was suspended."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

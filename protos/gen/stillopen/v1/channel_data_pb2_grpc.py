@@ -75,6 +75,16 @@ class ChannelDataServiceStub:
                 request_serializer=stillopen_dot_v1_dot_channel__data__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.SuspendTransaction = channel.unary_unary(
+                '/stillopen.v1.ChannelDataService/SuspendTransaction',
+                request_serializer=stillopen_dot_v1_dot_channel__data__pb2.SuspendTransactionRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.SuspendTransactionResponse.FromString,
+                _registered_method=True)
+        self.RecallTransaction = channel.unary_unary(
+                '/stillopen.v1.ChannelDataService/RecallTransaction',
+                request_serializer=stillopen_dot_v1_dot_channel__data__pb2.RecallTransactionRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.RecallTransactionResponse.FromString,
+                _registered_method=True)
 
 
 class ChannelDataServiceServicer:
@@ -125,14 +135,31 @@ class ChannelDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTransaction(self, request, context):
-        """Returns a sale that the channel has received. NOT_FOUND with SALE_UNKNOWN.
+        """Returns a sale, and what is left of its lines to be returned: as headquarters knows it, or as the
+        channel does when headquarters does not answer. NOT_FOUND with SALE_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTransactions(self, request, context):
-        """Lists the sales that the channel has received, oldest first.
+        """Lists the sales that the channel has received, oldest first, or those that are suspended here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendTransaction(self, request, context):
+        """Takes over a suspended sale; from the answer on the channel owns it. May be repeated.
+        INVALID_ARGUMENT with KEY_REUSED when another sale came under its id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecallTransaction(self, request, context):
+        """Claims a suspended sale for the sale that goes on from it; repeated for the same one it is the same
+        answer. FAILED_PRECONDITION with CLAIMED, and who, for another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +207,16 @@ def add_ChannelDataServiceServicer_to_server(servicer, server):
                     servicer.ListTransactions,
                     request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.ListTransactionsRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_channel__data__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'SuspendTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendTransaction,
+                    request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.SuspendTransactionRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_channel__data__pb2.SuspendTransactionResponse.SerializeToString,
+            ),
+            'RecallTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallTransaction,
+                    request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.RecallTransactionRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_channel__data__pb2.RecallTransactionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -399,6 +436,60 @@ class ChannelDataService:
             '/stillopen.v1.ChannelDataService/ListTransactions',
             stillopen_dot_v1_dot_channel__data__pb2.ListTransactionsRequest.SerializeToString,
             stillopen_dot_v1_dot_channel__data__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.ChannelDataService/SuspendTransaction',
+            stillopen_dot_v1_dot_channel__data__pb2.SuspendTransactionRequest.SerializeToString,
+            stillopen_dot_v1_dot_channel__data__pb2.SuspendTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.ChannelDataService/RecallTransaction',
+            stillopen_dot_v1_dot_channel__data__pb2.RecallTransactionRequest.SerializeToString,
+            stillopen_dot_v1_dot_channel__data__pb2.RecallTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,

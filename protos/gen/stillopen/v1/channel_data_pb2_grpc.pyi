@@ -31,9 +31,19 @@ class ChannelDataServiceStub:
     Registers never call it.
     """
     GetTransaction: aio.UnaryUnaryMultiCallable[channel_data_pb2.GetTransactionRequest, channel_data_pb2.GetTransactionResponse]
-    """Returns a sale that the channel has received. NOT_FOUND with SALE_UNKNOWN."""
+    """Returns a sale, and what is left of its lines to be returned: as headquarters knows it, or as the
+    channel does when headquarters does not answer. NOT_FOUND with SALE_UNKNOWN.
+    """
     ListTransactions: aio.UnaryUnaryMultiCallable[channel_data_pb2.ListTransactionsRequest, channel_data_pb2.ListTransactionsResponse]
-    """Lists the sales that the channel has received, oldest first."""
+    """Lists the sales that the channel has received, oldest first, or those that are suspended here."""
+    SuspendTransaction: aio.UnaryUnaryMultiCallable[channel_data_pb2.SuspendTransactionRequest, channel_data_pb2.SuspendTransactionResponse]
+    """Takes over a suspended sale; from the answer on the channel owns it. May be repeated.
+    INVALID_ARGUMENT with KEY_REUSED when another sale came under its id.
+    """
+    RecallTransaction: aio.UnaryUnaryMultiCallable[channel_data_pb2.RecallTransactionRequest, channel_data_pb2.RecallTransactionResponse]
+    """Claims a suspended sale for the sale that goes on from it; repeated for the same one it is the same
+    answer. FAILED_PRECONDITION with CLAIMED, and who, for another.
+    """
 
 class ChannelDataServiceServicer(metaclass=abc_1.ABCMeta):
     """A store's channel database: what registers ask while they are online."""
@@ -94,7 +104,9 @@ class ChannelDataServiceServicer(metaclass=abc_1.ABCMeta):
         request: channel_data_pb2.GetTransactionRequest,
         context: aio.ServicerContext[channel_data_pb2.GetTransactionRequest, abc.Awaitable[channel_data_pb2.GetTransactionResponse]],
     ) -> abc.Awaitable[channel_data_pb2.GetTransactionResponse]:
-        """Returns a sale that the channel has received. NOT_FOUND with SALE_UNKNOWN."""
+        """Returns a sale, and what is left of its lines to be returned: as headquarters knows it, or as the
+        channel does when headquarters does not answer. NOT_FOUND with SALE_UNKNOWN.
+        """
 
     @abc_1.abstractmethod
     def ListTransactions(
@@ -102,6 +114,26 @@ class ChannelDataServiceServicer(metaclass=abc_1.ABCMeta):
         request: channel_data_pb2.ListTransactionsRequest,
         context: aio.ServicerContext[channel_data_pb2.ListTransactionsRequest, abc.Awaitable[channel_data_pb2.ListTransactionsResponse]],
     ) -> abc.Awaitable[channel_data_pb2.ListTransactionsResponse]:
-        """Lists the sales that the channel has received, oldest first."""
+        """Lists the sales that the channel has received, oldest first, or those that are suspended here."""
+
+    @abc_1.abstractmethod
+    def SuspendTransaction(
+        self,
+        request: channel_data_pb2.SuspendTransactionRequest,
+        context: aio.ServicerContext[channel_data_pb2.SuspendTransactionRequest, abc.Awaitable[channel_data_pb2.SuspendTransactionResponse]],
+    ) -> abc.Awaitable[channel_data_pb2.SuspendTransactionResponse]:
+        """Takes over a suspended sale; from the answer on the channel owns it. May be repeated.
+        INVALID_ARGUMENT with KEY_REUSED when another sale came under its id.
+        """
+
+    @abc_1.abstractmethod
+    def RecallTransaction(
+        self,
+        request: channel_data_pb2.RecallTransactionRequest,
+        context: aio.ServicerContext[channel_data_pb2.RecallTransactionRequest, abc.Awaitable[channel_data_pb2.RecallTransactionResponse]],
+    ) -> abc.Awaitable[channel_data_pb2.RecallTransactionResponse]:
+        """Claims a suspended sale for the sale that goes on from it; repeated for the same one it is the same
+        answer. FAILED_PRECONDITION with CLAIMED, and who, for another.
+        """
 
 def add_ChannelDataServiceServicer_to_server(servicer: ChannelDataServiceServicer, server: aio.Server) -> None: ...

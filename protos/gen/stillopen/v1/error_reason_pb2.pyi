@@ -98,6 +98,36 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The exception was resolved before. FAILED_PRECONDITION."""
     ERROR_REASON_TOO_MANY_UNKNOWN: _ErrorReason.ValueType  # 35
     """The caller asked for too many numbers that do not exist; wait a minute. RESOURCE_EXHAUSTED."""
+    ERROR_REASON_CARD_PENDING: _ErrorReason.ValueType  # 36
+    """The card is being issued, or its number may be in a journal that is not home yet; the message says
+    where and since when. FAILED_PRECONDITION.
+    """
+    ERROR_REASON_CARD_EXISTS: _ErrorReason.ValueType  # 37
+    """A card with this number is in use already. ALREADY_EXISTS."""
+    ERROR_REASON_CARD_KIND: _ErrorReason.ValueType  # 38
+    """A gift card was given where a credit memo belongs, or the other way round. FAILED_PRECONDITION."""
+    ERROR_REASON_CARD_USED: _ErrorReason.ValueType  # 39
+    """The credit memo was used; it is good for one sale. FAILED_PRECONDITION."""
+    ERROR_REASON_CASH_OUT_TOO_MUCH: _ErrorReason.ValueType  # 40
+    """More is on the card than may be cashed out. FAILED_PRECONDITION."""
+    ERROR_REASON_HEADQUARTERS_RECOVERING: _ErrorReason.ValueType  # 41
+    """Headquarters was restored from an old copy and waits for the journals it had. FAILED_PRECONDITION."""
+    ERROR_REASON_RETURN_TOO_MUCH: _ErrorReason.ValueType  # 42
+    """More would be returned of the line than is left of it. FAILED_PRECONDITION."""
+    ERROR_REASON_NOT_RETURNABLE: _ErrorReason.ValueType  # 43
+    """The line cannot be returned: it sold a card, or was a return itself. FAILED_PRECONDITION."""
+    ERROR_REASON_CLAIMED: _ErrorReason.ValueType  # 44
+    """Another sale has recalled the suspended sale; the message names who. FAILED_PRECONDITION."""
+    ERROR_REASON_HANDED_OVER: _ErrorReason.ValueType  # 45
+    """The suspended sale was handed to the channel, and only the channel may give it out.
+    FAILED_PRECONDITION.
+    """
+    ERROR_REASON_DISK_LOW: _ErrorReason.ValueType  # 46
+    """The disk is nearly full, so that no sale begins; the open one can still be completed.
+    RESOURCE_EXHAUSTED.
+    """
+    ERROR_REASON_LANE_UNKNOWN: _ErrorReason.ValueType  # 47
+    """No lane has this register and epoch. NOT_FOUND."""
     ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 60
     """A field is not what the contract says. INVALID_ARGUMENT."""
     ERROR_REASON_KEY_REUSED: _ErrorReason.ValueType  # 61
@@ -212,6 +242,36 @@ ERROR_REASON_RESOLVED: ErrorReason.ValueType  # 34
 """The exception was resolved before. FAILED_PRECONDITION."""
 ERROR_REASON_TOO_MANY_UNKNOWN: ErrorReason.ValueType  # 35
 """The caller asked for too many numbers that do not exist; wait a minute. RESOURCE_EXHAUSTED."""
+ERROR_REASON_CARD_PENDING: ErrorReason.ValueType  # 36
+"""The card is being issued, or its number may be in a journal that is not home yet; the message says
+where and since when. FAILED_PRECONDITION.
+"""
+ERROR_REASON_CARD_EXISTS: ErrorReason.ValueType  # 37
+"""A card with this number is in use already. ALREADY_EXISTS."""
+ERROR_REASON_CARD_KIND: ErrorReason.ValueType  # 38
+"""A gift card was given where a credit memo belongs, or the other way round. FAILED_PRECONDITION."""
+ERROR_REASON_CARD_USED: ErrorReason.ValueType  # 39
+"""The credit memo was used; it is good for one sale. FAILED_PRECONDITION."""
+ERROR_REASON_CASH_OUT_TOO_MUCH: ErrorReason.ValueType  # 40
+"""More is on the card than may be cashed out. FAILED_PRECONDITION."""
+ERROR_REASON_HEADQUARTERS_RECOVERING: ErrorReason.ValueType  # 41
+"""Headquarters was restored from an old copy and waits for the journals it had. FAILED_PRECONDITION."""
+ERROR_REASON_RETURN_TOO_MUCH: ErrorReason.ValueType  # 42
+"""More would be returned of the line than is left of it. FAILED_PRECONDITION."""
+ERROR_REASON_NOT_RETURNABLE: ErrorReason.ValueType  # 43
+"""The line cannot be returned: it sold a card, or was a return itself. FAILED_PRECONDITION."""
+ERROR_REASON_CLAIMED: ErrorReason.ValueType  # 44
+"""Another sale has recalled the suspended sale; the message names who. FAILED_PRECONDITION."""
+ERROR_REASON_HANDED_OVER: ErrorReason.ValueType  # 45
+"""The suspended sale was handed to the channel, and only the channel may give it out.
+FAILED_PRECONDITION.
+"""
+ERROR_REASON_DISK_LOW: ErrorReason.ValueType  # 46
+"""The disk is nearly full, so that no sale begins; the open one can still be completed.
+RESOURCE_EXHAUSTED.
+"""
+ERROR_REASON_LANE_UNKNOWN: ErrorReason.ValueType  # 47
+"""No lane has this register and epoch. NOT_FOUND."""
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 60
 """A field is not what the contract says. INVALID_ARGUMENT."""
 ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 61

@@ -400,6 +400,142 @@ class HeadquartersServiceListTransactionsResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class HeadquartersServiceGetTransactionRequest(message.Message):
+    """Request of GetTransaction."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    RECEIPT_NUMBER_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale, or"""
+    receipt_number: builtins.str
+    """the number on its receipt; the newest when a register that lost its journal used it twice."""
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        receipt_number: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["receipt_number", b"receipt_number", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceGetTransactionResponse(message.Message):
+    """Response of GetTransaction."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    RETURNED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale, with its receipt."""
+
+    @builtins.property
+    def returned(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.LineReturned]:
+        """How much of each line was returned."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+        returned: abc.Iterable[types_pb2.LineReturned] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["returned", b"returned", "sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListOverReturnsRequest(message.Message):
+    """Request of ListOverReturns."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 500."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OverReturn(message.Message):
+    """A line of which more was returned than sold."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    RECEIPT_NUMBER_FIELD_NUMBER: builtins.int
+    LINE_FIELD_NUMBER: builtins.int
+    SOLD_MILLI_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale."""
+    receipt_number: builtins.str
+    """The number on its receipt."""
+    sold_milli: builtins.int
+    """How much was sold, in thousandths of a unit; 0 when no such line was."""
+    @builtins.property
+    def line(self) -> types_pb2.LineReturned:
+        """What was returned of which line, and by which lines of which sales."""
+
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        receipt_number: builtins.str = ...,
+        line: types_pb2.LineReturned | None = ...,
+        sold_milli: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["line", b"line"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["line", b"line", "receipt_number", b"receipt_number", "sold_milli", b"sold_milli", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListOverReturnsResponse(message.Message):
+    """Response of ListOverReturns."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OVER_RETURNS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def over_returns(self) -> containers.RepeatedCompositeFieldContainer[OverReturn]:
+        """The lines, by sale."""
+
+    def __init__(
+        self,
+        *,
+        over_returns: abc.Iterable[OverReturn] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "over_returns", b"over_returns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class GetCompletenessRequest(message.Message):
     """Request of GetCompleteness."""
 
@@ -435,6 +571,12 @@ class LaneCompleteness(message.Message):
     DAMAGED_FIELD_NUMBER: builtins.int
     CONFLICTS_FIELD_NUMBER: builtins.int
     LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    ALARMS_FIELD_NUMBER: builtins.int
+    DECLARED_LOST_FIELD_NUMBER: builtins.int
+    RECOVER_TO_FIELD_NUMBER: builtins.int
+    PURGE_THROUGH_FIELD_NUMBER: builtins.int
+    PARENT_EPOCH_FIELD_NUMBER: builtins.int
+    ACTIONS_FIELD_NUMBER: builtins.int
     register_id: builtins.str
     """The register."""
     epoch: builtins.int
@@ -453,9 +595,25 @@ class LaneCompleteness(message.Message):
     """How many came damaged."""
     conflicts: builtins.int
     """How many entries came twice with different contents."""
+    declared_lost: builtins.bool
+    """True when a person declared it lost and nothing has come since: it does not count as incomplete."""
+    recover_to: builtins.int
+    """What headquarters had of it before it was restored from an old copy and waits for; 0 for nothing."""
+    purge_through: builtins.int
+    """Registers may delete their entries through this one."""
+    parent_epoch: builtins.int
+    """The lane before it; 0 when it has none, or its first entry is not here."""
     @builtins.property
     def last_contact_time(self) -> timestamp_pb2.Timestamp:
-        """When the lane was last heard of."""
+        """When its register was last heard to have it."""
+
+    @builtins.property
+    def alarms(self) -> containers.RepeatedCompositeFieldContainer[LaneAlarm]:
+        """What is strange about it, oldest first."""
+
+    @builtins.property
+    def actions(self) -> containers.RepeatedCompositeFieldContainer[LaneAction]:
+        """What people did about it, oldest first; only when one register is asked for."""
 
     def __init__(
         self,
@@ -470,10 +628,102 @@ class LaneCompleteness(message.Message):
         damaged: builtins.int = ...,
         conflicts: builtins.int = ...,
         last_contact_time: timestamp_pb2.Timestamp | None = ...,
+        alarms: abc.Iterable[LaneAlarm] | None = ...,
+        declared_lost: builtins.bool = ...,
+        recover_to: builtins.int = ...,
+        purge_through: builtins.int = ...,
+        parent_epoch: builtins.int = ...,
+        actions: abc.Iterable[LaneAction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["applied", b"applied", "claimed_head", b"claimed_head", "conflicts", b"conflicts", "damaged", b"damaged", "epoch", b"epoch", "last_contact_time", b"last_contact_time", "quarantined", b"quarantined", "register_id", b"register_id", "stored", b"stored", "stored_through", b"stored_through"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "alarms", b"alarms", "applied", b"applied", "claimed_head", b"claimed_head", "conflicts", b"conflicts", "damaged", b"damaged", "declared_lost", b"declared_lost", "epoch", b"epoch", "last_contact_time", b"last_contact_time", "parent_epoch", b"parent_epoch", "purge_through", b"purge_through", "quarantined", b"quarantined", "recover_to", b"recover_to", "register_id", b"register_id", "stored", b"stored", "stored_through", b"stored_through"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class LaneAlarm(message.Message):
+    """Something strange about a lane, seen once and kept."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    FIRST_SEEN_TIME_FIELD_NUMBER: builtins.int
+    ACKNOWLEDGED_BY_FIELD_NUMBER: builtins.int
+    ACKNOWLEDGED_REASON_FIELD_NUMBER: builtins.int
+    ACKNOWLEDGED_TIME_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register, or the store of a channel."""
+    epoch: builtins.int
+    """The lane; for a channel, its process."""
+    kind: types_pb2.LaneAlarmKind.ValueType
+    """What it is."""
+    detail: builtins.str
+    """What was seen, for people."""
+    acknowledged_by: builtins.str
+    """Who has acknowledged it; empty while nobody has."""
+    acknowledged_reason: builtins.str
+    """Why."""
+    @builtins.property
+    def first_seen_time(self) -> timestamp_pb2.Timestamp:
+        """When it was first seen."""
+
+    @builtins.property
+    def acknowledged_time(self) -> timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        epoch: builtins.int = ...,
+        kind: types_pb2.LaneAlarmKind.ValueType = ...,
+        detail: builtins.str = ...,
+        first_seen_time: timestamp_pb2.Timestamp | None = ...,
+        acknowledged_by: builtins.str = ...,
+        acknowledged_reason: builtins.str = ...,
+        acknowledged_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["acknowledged_time", b"acknowledged_time", "first_seen_time", b"first_seen_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["acknowledged_by", b"acknowledged_by", "acknowledged_reason", b"acknowledged_reason", "acknowledged_time", b"acknowledged_time", "detail", b"detail", "epoch", b"epoch", "first_seen_time", b"first_seen_time", "kind", b"kind", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class LaneAction(message.Message):
+    """What a person did about a lane."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: builtins.int
+    PERSON_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    action: builtins.str
+    """ACKNOWLEDGE_ALARM, END_RECOVERY or DECLARE_LOST."""
+    person: builtins.str
+    """Who."""
+    reason: builtins.str
+    """Why."""
+    @builtins.property
+    def time(self) -> timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        action: builtins.str = ...,
+        person: builtins.str = ...,
+        reason: builtins.str = ...,
+        time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "person", b"person", "reason", b"reason", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,20 +735,358 @@ class GetCompletenessResponse(message.Message):
 
     LANES_FIELD_NUMBER: builtins.int
     COMPLETE_FIELD_NUMBER: builtins.int
+    RECOVERING_FIELD_NUMBER: builtins.int
+    OTHER_ALARMS_FIELD_NUMBER: builtins.int
     complete: builtins.bool
-    """True when every claimed entry of every lane is here and applied."""
+    """True when every claimed entry of every lane that is not declared lost is here and applied."""
+    recovering: builtins.str
+    """Why no card is locked or confirmed now; empty when headquarters has what it had."""
     @builtins.property
     def lanes(self) -> containers.RepeatedCompositeFieldContainer[LaneCompleteness]:
         """Every lane, by register."""
+
+    @builtins.property
+    def other_alarms(self) -> containers.RepeatedCompositeFieldContainer[LaneAlarm]:
+        """Alarms of no lane: channels that take turns."""
 
     def __init__(
         self,
         *,
         lanes: abc.Iterable[LaneCompleteness] | None = ...,
         complete: builtins.bool = ...,
+        recovering: builtins.str = ...,
+        other_alarms: abc.Iterable[LaneAlarm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "lanes", b"lanes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "lanes", b"lanes", "other_alarms", b"other_alarms", "recovering", b"recovering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AcknowledgeAlarmRequest(message.Message):
+    """Request of AcknowledgeAlarm."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register, or the store of a channel."""
+    epoch: builtins.int
+    """The lane."""
+    kind: types_pb2.LaneAlarmKind.ValueType
+    """Which alarm."""
+    reason: builtins.str
+    """Why; kept with who and when."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        epoch: builtins.int = ...,
+        kind: types_pb2.LaneAlarmKind.ValueType = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["epoch", b"epoch", "kind", b"kind", "reason", b"reason", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AcknowledgeAlarmResponse(message.Message):
+    """Response of AcknowledgeAlarm."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALARM_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def alarm(self) -> LaneAlarm:
+        """The alarm; as it was acknowledged first."""
+
+    def __init__(
+        self,
+        *,
+        alarm: LaneAlarm | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["alarm", b"alarm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["alarm", b"alarm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EndRecoveryRequest(message.Message):
+    """Request of EndRecovery."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    """Why; kept with who and when."""
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EndRecoveryResponse(message.Message):
+    """Response of EndRecovery."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GIVEN_UP_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def given_up(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.JournalPosition]:
+        """The lanes that were waited for."""
+
+    def __init__(
+        self,
+        *,
+        given_up: abc.Iterable[types_pb2.JournalPosition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["given_up", b"given_up"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeclareLaneLostRequest(message.Message):
+    """Request of DeclareLaneLost."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    epoch: builtins.int
+    """The lane."""
+    reason: builtins.str
+    """Why; kept with who and when."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        epoch: builtins.int = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["epoch", b"epoch", "reason", b"reason", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class LostLane(message.Message):
+    """A lane that a person declared lost."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    PERSON_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    DECLARED_TIME_FIELD_NUMBER: builtins.int
+    CLAIMED_HEAD_FIELD_NUMBER: builtins.int
+    RECEIVED_HEAD_FIELD_NUMBER: builtins.int
+    LOCKS_FIELD_NUMBER: builtins.int
+    CAME_BACK_FIELD_NUMBER: builtins.int
+    STORED_THROUGH_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    epoch: builtins.int
+    """The lane."""
+    person: builtins.str
+    """Who declared it."""
+    reason: builtins.str
+    """Why."""
+    claimed_head: builtins.int
+    """The last entry that was claimed then."""
+    received_head: builtins.int
+    """Every entry through this one was here then."""
+    came_back: builtins.bool
+    """True when more of it has come since."""
+    stored_through: builtins.int
+    """Every entry through this one is here now."""
+    @builtins.property
+    def declared_time(self) -> timestamp_pb2.Timestamp:
+        """When."""
+
+    @builtins.property
+    def locks(self) -> containers.RepeatedCompositeFieldContainer[realtime_pb2.OpenLock]:
+        """The register's card locks that were open then."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        epoch: builtins.int = ...,
+        person: builtins.str = ...,
+        reason: builtins.str = ...,
+        declared_time: timestamp_pb2.Timestamp | None = ...,
+        claimed_head: builtins.int = ...,
+        received_head: builtins.int = ...,
+        locks: abc.Iterable[realtime_pb2.OpenLock] | None = ...,
+        came_back: builtins.bool = ...,
+        stored_through: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["declared_time", b"declared_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["came_back", b"came_back", "claimed_head", b"claimed_head", "declared_time", b"declared_time", "epoch", b"epoch", "locks", b"locks", "person", b"person", "reason", b"reason", "received_head", b"received_head", "register_id", b"register_id", "stored_through", b"stored_through"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeclareLaneLostResponse(message.Message):
+    """Response of DeclareLaneLost."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LOST_LANE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def lost_lane(self) -> LostLane:
+        """The record."""
+
+    def __init__(
+        self,
+        *,
+        lost_lane: LostLane | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["lost_lane", b"lost_lane"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lost_lane", b"lost_lane"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListLostLanesRequest(message.Message):
+    """Request of ListLostLanes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """One register; empty for all."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListLostLanesResponse(message.Message):
+    """Response of ListLostLanes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LOST_LANES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def lost_lanes(self) -> containers.RepeatedCompositeFieldContainer[LostLane]:
+        """The records, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        lost_lanes: abc.Iterable[LostLane] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lost_lanes", b"lost_lanes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStandingRequest(message.Message):
+    """Request of GetStanding."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    MEMO_PREFIX_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    memo_prefix: builtins.str
+    """How the number of a credit memo begins; empty to ask of the register alone."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        memo_prefix: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["memo_prefix", b"memo_prefix", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterNotHome(message.Message):
+    """A register that may have entries headquarters does not have."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    @builtins.property
+    def last_contact_time(self) -> timestamp_pb2.Timestamp:
+        """When it was last heard."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        last_contact_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStandingResponse(message.Message):
+    """Response of GetStanding."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LANE_KNOWN_FIELD_NUMBER: builtins.int
+    RECOVERING_FIELD_NUMBER: builtins.int
+    NOT_HOME_FIELD_NUMBER: builtins.int
+    lane_known: builtins.bool
+    """Whether headquarters knows a lane of the register."""
+    recovering: builtins.str
+    """Why no card is locked or confirmed now; empty when headquarters has what it had."""
+    @builtins.property
+    def not_home(self) -> containers.RepeatedCompositeFieldContainer[RegisterNotHome]:
+        """Registers that may have drawn the number that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        lane_known: builtins.bool = ...,
+        recovering: builtins.str = ...,
+        not_home: abc.Iterable[RegisterNotHome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lane_known", b"lane_known", "not_home", b"not_home", "recovering", b"recovering"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

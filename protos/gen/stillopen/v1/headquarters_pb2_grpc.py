@@ -75,10 +75,45 @@ class HeadquartersServiceStub:
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceListTransactionsRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.GetTransaction = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/GetTransaction',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetTransactionRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetTransactionResponse.FromString,
+                _registered_method=True)
+        self.ListOverReturns = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListOverReturns',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListOverReturnsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListOverReturnsResponse.FromString,
+                _registered_method=True)
         self.GetCompleteness = channel.unary_unary(
                 '/stillopen.v1.HeadquartersService/GetCompleteness',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetCompletenessRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetCompletenessResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeAlarm = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/AcknowledgeAlarm',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.AcknowledgeAlarmRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.AcknowledgeAlarmResponse.FromString,
+                _registered_method=True)
+        self.EndRecovery = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/EndRecovery',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.EndRecoveryRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.EndRecoveryResponse.FromString,
+                _registered_method=True)
+        self.DeclareLaneLost = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/DeclareLaneLost',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.DeclareLaneLostRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.DeclareLaneLostResponse.FromString,
+                _registered_method=True)
+        self.ListLostLanes = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListLostLanes',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesResponse.FromString,
+                _registered_method=True)
+        self.GetStanding = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/GetStanding',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetStandingRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetStandingResponse.FromString,
                 _registered_method=True)
 
 
@@ -143,8 +178,62 @@ class HeadquartersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTransaction(self, request, context):
+        """Returns a sale that came home, and what of it was returned in any store. NOT_FOUND with
+        SALE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverReturns(self, request, context):
+        """Lists lines of which more was returned than sold: the same receipt at two registers that were
+        offline, say. For people; nothing was refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCompleteness(self, request, context):
         """Says, lane by lane, what came home and what is missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeAlarm(self, request, context):
+        """Notes that a person has seen an alarm of a lane. Audited. NOT_FOUND with LANE_UNKNOWN when there is
+        no such alarm.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndRecovery(self, request, context):
+        """Ends waiting for journals after headquarters was restored from an old copy: what is still missing
+        is not waited for. Audited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclareLaneLost(self, request, context):
+        """Declares that what a lane lacks will not come, and keeps a record with the register's open locks.
+        Entries that come all the same are taken. Audited. NOT_FOUND with LANE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLostLanes(self, request, context):
+        """Lists the lanes that were declared lost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStanding(self, request, context):
+        """Says how a register stands, to RealtimeService at each grant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,10 +282,45 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceListTransactionsRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceListTransactionsResponse.SerializeToString,
             ),
+            'GetTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTransaction,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetTransactionRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetTransactionResponse.SerializeToString,
+            ),
+            'ListOverReturns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverReturns,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListOverReturnsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListOverReturnsResponse.SerializeToString,
+            ),
             'GetCompleteness': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCompleteness,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetCompletenessRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetCompletenessResponse.SerializeToString,
+            ),
+            'AcknowledgeAlarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeAlarm,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.AcknowledgeAlarmRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.AcknowledgeAlarmResponse.SerializeToString,
+            ),
+            'EndRecovery': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndRecovery,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.EndRecoveryRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.EndRecoveryResponse.SerializeToString,
+            ),
+            'DeclareLaneLost': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareLaneLost,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.DeclareLaneLostRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.DeclareLaneLostResponse.SerializeToString,
+            ),
+            'ListLostLanes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLostLanes,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesResponse.SerializeToString,
+            ),
+            'GetStanding': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStanding,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetStandingRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetStandingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -427,6 +551,60 @@ class HeadquartersService:
             _registered_method=True)
 
     @staticmethod
+    def GetTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/GetTransaction',
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetTransactionRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverReturns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListOverReturns',
+            stillopen_dot_v1_dot_headquarters__pb2.ListOverReturnsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListOverReturnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetCompleteness(request,
             target,
             options=(),
@@ -443,6 +621,141 @@ class HeadquartersService:
             '/stillopen.v1.HeadquartersService/GetCompleteness',
             stillopen_dot_v1_dot_headquarters__pb2.GetCompletenessRequest.SerializeToString,
             stillopen_dot_v1_dot_headquarters__pb2.GetCompletenessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeAlarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/AcknowledgeAlarm',
+            stillopen_dot_v1_dot_headquarters__pb2.AcknowledgeAlarmRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.AcknowledgeAlarmResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndRecovery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/EndRecovery',
+            stillopen_dot_v1_dot_headquarters__pb2.EndRecoveryRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.EndRecoveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareLaneLost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/DeclareLaneLost',
+            stillopen_dot_v1_dot_headquarters__pb2.DeclareLaneLostRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.DeclareLaneLostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLostLanes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListLostLanes',
+            stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStanding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/GetStanding',
+            stillopen_dot_v1_dot_headquarters__pb2.GetStandingRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.GetStandingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,8 +34,32 @@ class HeadquartersServiceStub:
     """Returns the profile in force."""
     ListTransactions: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceListTransactionsRequest, headquarters_pb2.HeadquartersServiceListTransactionsResponse]
     """Lists the sales that came home, in the order they were applied."""
+    GetTransaction: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceGetTransactionRequest, headquarters_pb2.HeadquartersServiceGetTransactionResponse]
+    """Returns a sale that came home, and what of it was returned in any store. NOT_FOUND with
+    SALE_UNKNOWN.
+    """
+    ListOverReturns: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListOverReturnsRequest, headquarters_pb2.ListOverReturnsResponse]
+    """Lists lines of which more was returned than sold: the same receipt at two registers that were
+    offline, say. For people; nothing was refused.
+    """
     GetCompleteness: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetCompletenessRequest, headquarters_pb2.GetCompletenessResponse]
     """Says, lane by lane, what came home and what is missing."""
+    AcknowledgeAlarm: aio.UnaryUnaryMultiCallable[headquarters_pb2.AcknowledgeAlarmRequest, headquarters_pb2.AcknowledgeAlarmResponse]
+    """Notes that a person has seen an alarm of a lane. Audited. NOT_FOUND with LANE_UNKNOWN when there is
+    no such alarm.
+    """
+    EndRecovery: aio.UnaryUnaryMultiCallable[headquarters_pb2.EndRecoveryRequest, headquarters_pb2.EndRecoveryResponse]
+    """Ends waiting for journals after headquarters was restored from an old copy: what is still missing
+    is not waited for. Audited.
+    """
+    DeclareLaneLost: aio.UnaryUnaryMultiCallable[headquarters_pb2.DeclareLaneLostRequest, headquarters_pb2.DeclareLaneLostResponse]
+    """Declares that what a lane lacks will not come, and keeps a record with the register's open locks.
+    Entries that come all the same are taken. Audited. NOT_FOUND with LANE_UNKNOWN.
+    """
+    ListLostLanes: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListLostLanesRequest, headquarters_pb2.ListLostLanesResponse]
+    """Lists the lanes that were declared lost."""
+    GetStanding: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetStandingRequest, headquarters_pb2.GetStandingResponse]
+    """Says how a register stands, to RealtimeService at each grant."""
 
 class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
     """What headquarters' people do: master data, parameters, and what has come home."""
@@ -107,11 +131,77 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         """Lists the sales that came home, in the order they were applied."""
 
     @abc_1.abstractmethod
+    def GetTransaction(
+        self,
+        request: headquarters_pb2.HeadquartersServiceGetTransactionRequest,
+        context: aio.ServicerContext[headquarters_pb2.HeadquartersServiceGetTransactionRequest, abc.Awaitable[headquarters_pb2.HeadquartersServiceGetTransactionResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.HeadquartersServiceGetTransactionResponse]:
+        """Returns a sale that came home, and what of it was returned in any store. NOT_FOUND with
+        SALE_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
+    def ListOverReturns(
+        self,
+        request: headquarters_pb2.ListOverReturnsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListOverReturnsRequest, abc.Awaitable[headquarters_pb2.ListOverReturnsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListOverReturnsResponse]:
+        """Lists lines of which more was returned than sold: the same receipt at two registers that were
+        offline, say. For people; nothing was refused.
+        """
+
+    @abc_1.abstractmethod
     def GetCompleteness(
         self,
         request: headquarters_pb2.GetCompletenessRequest,
         context: aio.ServicerContext[headquarters_pb2.GetCompletenessRequest, abc.Awaitable[headquarters_pb2.GetCompletenessResponse]],
     ) -> abc.Awaitable[headquarters_pb2.GetCompletenessResponse]:
         """Says, lane by lane, what came home and what is missing."""
+
+    @abc_1.abstractmethod
+    def AcknowledgeAlarm(
+        self,
+        request: headquarters_pb2.AcknowledgeAlarmRequest,
+        context: aio.ServicerContext[headquarters_pb2.AcknowledgeAlarmRequest, abc.Awaitable[headquarters_pb2.AcknowledgeAlarmResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.AcknowledgeAlarmResponse]:
+        """Notes that a person has seen an alarm of a lane. Audited. NOT_FOUND with LANE_UNKNOWN when there is
+        no such alarm.
+        """
+
+    @abc_1.abstractmethod
+    def EndRecovery(
+        self,
+        request: headquarters_pb2.EndRecoveryRequest,
+        context: aio.ServicerContext[headquarters_pb2.EndRecoveryRequest, abc.Awaitable[headquarters_pb2.EndRecoveryResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.EndRecoveryResponse]:
+        """Ends waiting for journals after headquarters was restored from an old copy: what is still missing
+        is not waited for. Audited.
+        """
+
+    @abc_1.abstractmethod
+    def DeclareLaneLost(
+        self,
+        request: headquarters_pb2.DeclareLaneLostRequest,
+        context: aio.ServicerContext[headquarters_pb2.DeclareLaneLostRequest, abc.Awaitable[headquarters_pb2.DeclareLaneLostResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.DeclareLaneLostResponse]:
+        """Declares that what a lane lacks will not come, and keeps a record with the register's open locks.
+        Entries that come all the same are taken. Audited. NOT_FOUND with LANE_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
+    def ListLostLanes(
+        self,
+        request: headquarters_pb2.ListLostLanesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListLostLanesRequest, abc.Awaitable[headquarters_pb2.ListLostLanesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListLostLanesResponse]:
+        """Lists the lanes that were declared lost."""
+
+    @abc_1.abstractmethod
+    def GetStanding(
+        self,
+        request: headquarters_pb2.GetStandingRequest,
+        context: aio.ServicerContext[headquarters_pb2.GetStandingRequest, abc.Awaitable[headquarters_pb2.GetStandingResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.GetStandingResponse]:
+        """Says how a register stands, to RealtimeService at each grant."""
 
 def add_HeadquartersServiceServicer_to_server(servicer: HeadquartersServiceServicer, server: aio.Server) -> None: ...

@@ -22,25 +22,6 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
-class _CardPurpose:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CardPurposeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_CardPurpose.ValueType], builtins.type):
-    DESCRIPTOR: descriptor.EnumDescriptor
-    CARD_PURPOSE_UNSPECIFIED: _CardPurpose.ValueType  # 0
-    """Not a purpose."""
-    CARD_PURPOSE_REDEEM: _CardPurpose.ValueType  # 1
-    """To pay with the card."""
-
-class CardPurpose(_CardPurpose, metaclass=_CardPurposeEnumTypeWrapper):
-    """What a lock is for."""
-
-CARD_PURPOSE_UNSPECIFIED: CardPurpose.ValueType  # 0
-"""Not a purpose."""
-CARD_PURPOSE_REDEEM: CardPurpose.ValueType  # 1
-"""To pay with the card."""
-
 class _LockState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -121,16 +102,20 @@ class GetCardBalanceRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
     number: builtins.str
     """The number on the card, 4 to 40 digits or letters; spaces and hyphens do not count."""
+    kind: types_pb2.CardKind.ValueType
+    """What it should be. FAILED_PRECONDITION with CARD_KIND when it is the other."""
     def __init__(
         self,
         *,
         number: builtins.str = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kind", b"kind", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -250,13 +235,14 @@ class LockCardRequest(message.Message):
     LINE_ID_FIELD_NUMBER: builtins.int
     AMOUNT_FIELD_NUMBER: builtins.int
     AMOUNT_ONLY_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
     """16 random bytes, durable at the caller before this is sent. INVALID_ARGUMENT with KEY_REUSED when
     it was used for another request.
     """
     number: builtins.str
     """The number on the card."""
-    purpose: CardPurpose.ValueType
+    purpose: types_pb2.CardPurpose.ValueType
     """What the lock is for."""
     currency_code: builtins.str
     """The currency of the sale. FAILED_PRECONDITION with CURRENCY_MISMATCH when the card has another."""
@@ -266,25 +252,28 @@ class LockCardRequest(message.Message):
     """The tender's line in the sale."""
     amount_only: builtins.bool
     """True to hold only the amount, so that others can have the rest. Absent holds the whole card."""
+    kind: types_pb2.CardKind.ValueType
+    """What the card is. FAILED_PRECONDITION with CARD_KIND when it is the other."""
     @builtins.property
     def amount(self) -> types_pb2.Money:
-        """What the tender is to pay, above zero and at most the balance."""
+        """How much, above zero; to be paid, at most the balance; to be cashed out, all of it."""
 
     def __init__(
         self,
         *,
         lock_key: builtins.bytes = ...,
         number: builtins.str = ...,
-        purpose: CardPurpose.ValueType = ...,
+        purpose: types_pb2.CardPurpose.ValueType = ...,
         currency_code: builtins.str = ...,
         transaction_id: builtins.str = ...,
         line_id: builtins.str = ...,
         amount: types_pb2.Money | None = ...,
         amount_only: builtins.bool = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "amount_only", b"amount_only", "currency_code", b"currency_code", "line_id", b"line_id", "lock_key", b"lock_key", "number", b"number", "purpose", b"purpose", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "amount_only", b"amount_only", "currency_code", b"currency_code", "kind", b"kind", "line_id", b"line_id", "lock_key", b"lock_key", "number", b"number", "purpose", b"purpose", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -367,22 +356,38 @@ class UnlockCardRequest(message.Message):
     LOCK_KEY_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     FORCE_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    MANAGER_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
     """The lock to end."""
     reason: builtins.str
     """Why, when a person ends it; required then."""
     force: builtins.bool
     """A person's word that it be ended although it blocks."""
+    number: builtins.str
+    """The number on a card, instead of a lock_key: what holds it. Every lock of it that is open is
+    ended; LOCK_ENDED when there is none.
+    """
+    kind: types_pb2.CardKind.ValueType
+    """What the card of that number is."""
+    @builtins.property
+    def manager(self) -> types_pb2.ManagerWord:
+        """A manager at a register; the channel checks it and passes on who it was."""
+
     def __init__(
         self,
         *,
         lock_key: builtins.bytes = ...,
         reason: builtins.str = ...,
         force: builtins.bool = ...,
+        number: builtins.str = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
+        manager: types_pb2.ManagerWord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["manager", b"manager"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["force", b"force", "lock_key", b"lock_key", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["force", b"force", "kind", b"kind", "lock_key", b"lock_key", "manager", b"manager", "number", b"number", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,18 +398,24 @@ class UnlockCardResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     LOCK_FIELD_NUMBER: builtins.int
+    LOCKS_FIELD_NUMBER: builtins.int
     @builtins.property
     def lock(self) -> CardLock:
         """The lock, ended or settled."""
+
+    @builtins.property
+    def locks(self) -> containers.RepeatedCompositeFieldContainer[CardLock]:
+        """Every lock that was ended."""
 
     def __init__(
         self,
         *,
         lock: CardLock | None = ...,
+        locks: abc.Iterable[CardLock] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["lock", b"lock"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["lock", b"lock"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lock", b"lock", "locks", b"locks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,17 +430,25 @@ class CardOperation(message.Message):
     CARD_ID_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
     AMOUNT_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    NEW_MEMO_FIELD_NUMBER: builtins.int
     line_id: builtins.str
     """The tender's line in its sale."""
     lock_key: builtins.bytes
     """The lock it was made under."""
     card_id: builtins.str
     """The card."""
-    purpose: CardPurpose.ValueType
+    purpose: types_pb2.CardPurpose.ValueType
     """What was done."""
+    kind: types_pb2.CardKind.ValueType
+    """What the card is."""
     @builtins.property
     def amount(self) -> types_pb2.Money:
         """How much, above zero."""
+
+    @builtins.property
+    def new_memo(self) -> types_pb2.NewMemo:
+        """The memo that is issued, or the remainder of the one that is redeemed."""
 
     def __init__(
         self,
@@ -437,12 +456,14 @@ class CardOperation(message.Message):
         line_id: builtins.str = ...,
         lock_key: builtins.bytes = ...,
         card_id: builtins.str = ...,
-        purpose: CardPurpose.ValueType = ...,
+        purpose: types_pb2.CardPurpose.ValueType = ...,
         amount: types_pb2.Money | None = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
+        new_memo: types_pb2.NewMemo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "new_memo", b"new_memo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "card_id", b"card_id", "line_id", b"line_id", "lock_key", b"lock_key", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "card_id", b"card_id", "kind", b"kind", "line_id", b"line_id", "lock_key", b"lock_key", "new_memo", b"new_memo", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -578,8 +599,11 @@ class CardRow(message.Message):
 
     NUMBER_FIELD_NUMBER: builtins.int
     BALANCE_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
     number: builtins.str
     """Its number."""
+    kind: types_pb2.CardKind.ValueType
+    """What it is."""
     @builtins.property
     def balance(self) -> types_pb2.Money:
         """What is on it, zero or more."""
@@ -589,10 +613,11 @@ class CardRow(message.Message):
         *,
         number: builtins.str = ...,
         balance: types_pb2.Money | None = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "kind", b"kind", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -682,7 +707,9 @@ class CardEntry(message.Message):
     entry_id: builtins.int
     """Rises with each entry."""
     kind: builtins.str
-    """OPENING, REDEEM or EXCEPTION."""
+    """OPENING, ISSUE, RELOAD, REFUND, REDEEM, CASH_OUT, EXCEPTION, ADJUST, or REMAINDER: what moved from a
+    redeemed memo to its remainder.
+    """
     transaction_id: builtins.str
     """The sale; empty for an opening balance."""
     @builtins.property
@@ -719,10 +746,16 @@ class ListCardEntriesResponse(message.Message):
     ENTRIES_FIELD_NUMBER: builtins.int
     BLOCKED_FIELD_NUMBER: builtins.int
     ACTIONS_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
     card_id: builtins.str
     """The card."""
     blocked: builtins.bool
     """Whether the card is blocked."""
+    kind: types_pb2.CardKind.ValueType
+    """What it is."""
+    state: builtins.str
+    """NEW while it is being issued, OPEN, USED for a credit memo that was redeemed."""
     @builtins.property
     def balance(self) -> types_pb2.Money:
         """The balance: the sum of the entries."""
@@ -743,10 +776,12 @@ class ListCardEntriesResponse(message.Message):
         entries: abc.Iterable[CardEntry] | None = ...,
         blocked: builtins.bool = ...,
         actions: abc.Iterable[CardAction] | None = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
+        state: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "balance", b"balance", "blocked", b"blocked", "card_id", b"card_id", "entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "balance", b"balance", "blocked", b"blocked", "card_id", b"card_id", "entries", b"entries", "kind", b"kind", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -877,7 +912,8 @@ class CardException(message.Message):
     """The sale."""
     reason: builtins.str
     """SHORT when the money is not there, KEY_REUSED when another operation came under the same key,
-    CARD_UNKNOWN when the card is not known.
+    CARD_UNKNOWN when the card is not known, CARD_EXISTS when it was issued to somebody else,
+    CARD_USED when a credit memo was redeemed elsewhere.
     """
     resolution: ExceptionResolution.ValueType
     """What a person decided; unspecified while it is open."""
@@ -967,6 +1003,72 @@ class BlockCardResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class AdjustCardRequest(message.Message):
+    """Request of AdjustCard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ADJUSTMENT_ID_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    CARD_ID_FIELD_NUMBER: builtins.int
+    CHANGE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    adjustment_id: builtins.str
+    """Names the adjustment, at most 40 printable ASCII characters; the same again changes nothing.
+    INVALID_ARGUMENT with KEY_REUSED when it named another.
+    """
+    number: builtins.str
+    """The number on the card, or"""
+    card_id: builtins.str
+    """the card itself."""
+    reason: builtins.str
+    """Why; required."""
+    @builtins.property
+    def change(self) -> types_pb2.Money:
+        """What is added; negative takes away."""
+
+    def __init__(
+        self,
+        *,
+        adjustment_id: builtins.str = ...,
+        number: builtins.str = ...,
+        card_id: builtins.str = ...,
+        change: types_pb2.Money | None = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["adjustment_id", b"adjustment_id", "card_id", b"card_id", "change", b"change", "number", b"number", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AdjustCardResponse(message.Message):
+    """Response of AdjustCard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CARD_ID_FIELD_NUMBER: builtins.int
+    BALANCE_FIELD_NUMBER: builtins.int
+    card_id: builtins.str
+    """The card."""
+    @builtins.property
+    def balance(self) -> types_pb2.Money:
+        """What is on it now."""
+
+    def __init__(
+        self,
+        *,
+        card_id: builtins.str = ...,
+        balance: types_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "card_id", b"card_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ResolveExceptionRequest(message.Message):
     """Request of ResolveException."""
 
@@ -1027,7 +1129,7 @@ class CardAction(message.Message):
     REASON_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
     action: builtins.str
-    """UNLOCK, BLOCK, UNBLOCK, APPLY or WRITE_OFF."""
+    """UNLOCK, BLOCK, UNBLOCK, ADJUST, APPLY or WRITE_OFF."""
     person: builtins.str
     """Who."""
     reason: builtins.str

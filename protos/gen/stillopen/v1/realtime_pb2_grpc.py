@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RealtimeServiceStub:
-    """Gift cards, true at headquarters. Registers reach it through their channel, which relays it.
+    """Gift cards and credit memos, true at headquarters. Registers reach it through their channel, which relays it.
 
     A lock's key is its identity, its idempotency key and its fence: 16 random bytes, made durable
     before LockCard is sent, used for one tender attempt and never again. Lock, renew and unlock answer
@@ -80,6 +80,11 @@ class RealtimeServiceStub:
                 request_serializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardResponse.FromString,
                 _registered_method=True)
+        self.AdjustCard = channel.unary_unary(
+                '/stillopen.v1.RealtimeService/AdjustCard',
+                request_serializer=stillopen_dot_v1_dot_realtime__pb2.AdjustCardRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_realtime__pb2.AdjustCardResponse.FromString,
+                _registered_method=True)
         self.ResolveException = channel.unary_unary(
                 '/stillopen.v1.RealtimeService/ResolveException',
                 request_serializer=stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionRequest.SerializeToString,
@@ -103,7 +108,7 @@ class RealtimeServiceStub:
 
 
 class RealtimeServiceServicer:
-    """Gift cards, true at headquarters. Registers reach it through their channel, which relays it.
+    """Gift cards and credit memos, true at headquarters. Registers reach it through their channel, which relays it.
 
     A lock's key is its identity, its idempotency key and its fence: 16 random bytes, made durable
     before LockCard is sent, used for one tender attempt and never again. Lock, renew and unlock answer
@@ -112,15 +117,17 @@ class RealtimeServiceServicer:
     """
 
     def GetCardBalance(self, request, context):
-        """Says what is on a card. Locks nothing. NOT_FOUND with CARD_UNKNOWN for a number not known.
+        """Says what is on a card. Locks nothing. NOT_FOUND with CARD_UNKNOWN for a number not known;
+        FAILED_PRECONDITION with CARD_PENDING while it is being issued or may not be home yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LockCard(self, request, context):
-        """Locks a whole card for one tender. FAILED_PRECONDITION with CARD_LOCKED when another holds it;
-        a refused key is ended and never granted later.
+        """Locks a card for one operation of one sale: credits and debits alike begin with it. ISSUE reserves
+        the number. FAILED_PRECONDITION with CARD_LOCKED when another holds it; a refused key is ended and
+        never granted later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,6 +173,14 @@ class RealtimeServiceServicer:
 
     def BlockCard(self, request, context):
         """Blocks a card, so that it is not locked again, or lifts that. Audited. For headquarters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustCard(self, request, context):
+        """Adds an entry to a card's ledger by hand, with a reason. Audited. For headquarters.
+        FAILED_PRECONDITION with INSUFFICIENT_BALANCE when less is free.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,6 +258,11 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
                     request_deserializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_realtime__pb2.BlockCardResponse.SerializeToString,
             ),
+            'AdjustCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustCard,
+                    request_deserializer=stillopen_dot_v1_dot_realtime__pb2.AdjustCardRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_realtime__pb2.AdjustCardResponse.SerializeToString,
+            ),
             'ResolveException': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveException,
                     request_deserializer=stillopen_dot_v1_dot_realtime__pb2.ResolveExceptionRequest.FromString,
@@ -272,7 +292,7 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RealtimeService:
-    """Gift cards, true at headquarters. Registers reach it through their channel, which relays it.
+    """Gift cards and credit memos, true at headquarters. Registers reach it through their channel, which relays it.
 
     A lock's key is its identity, its idempotency key and its fence: 16 random bytes, made durable
     before LockCard is sent, used for one tender attempt and never again. Lock, renew and unlock answer
@@ -486,6 +506,33 @@ class RealtimeService:
             '/stillopen.v1.RealtimeService/BlockCard',
             stillopen_dot_v1_dot_realtime__pb2.BlockCardRequest.SerializeToString,
             stillopen_dot_v1_dot_realtime__pb2.BlockCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RealtimeService/AdjustCard',
+            stillopen_dot_v1_dot_realtime__pb2.AdjustCardRequest.SerializeToString,
+            stillopen_dot_v1_dot_realtime__pb2.AdjustCardResponse.FromString,
             options,
             channel_credentials,
             insecure,

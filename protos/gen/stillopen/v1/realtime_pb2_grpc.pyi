@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RealtimeServiceStub:
-    """Gift cards, true at headquarters. Registers reach it through their channel, which relays it.
+    """Gift cards and credit memos, true at headquarters. Registers reach it through their channel, which relays it.
 
     A lock's key is its identity, its idempotency key and its fence: 16 random bytes, made durable
     before LockCard is sent, used for one tender attempt and never again. Lock, renew and unlock answer
@@ -23,10 +23,13 @@ class RealtimeServiceStub:
 
     def __init__(self, channel: aio.Channel) -> None: ...
     GetCardBalance: aio.UnaryUnaryMultiCallable[realtime_pb2.GetCardBalanceRequest, realtime_pb2.GetCardBalanceResponse]
-    """Says what is on a card. Locks nothing. NOT_FOUND with CARD_UNKNOWN for a number not known."""
+    """Says what is on a card. Locks nothing. NOT_FOUND with CARD_UNKNOWN for a number not known;
+    FAILED_PRECONDITION with CARD_PENDING while it is being issued or may not be home yet.
+    """
     LockCard: aio.UnaryUnaryMultiCallable[realtime_pb2.LockCardRequest, realtime_pb2.LockCardResponse]
-    """Locks a whole card for one tender. FAILED_PRECONDITION with CARD_LOCKED when another holds it;
-    a refused key is ended and never granted later.
+    """Locks a card for one operation of one sale: credits and debits alike begin with it. ISSUE reserves
+    the number. FAILED_PRECONDITION with CARD_LOCKED when another holds it; a refused key is ended and
+    never granted later.
     """
     RenewLocks: aio.UnaryUnaryMultiCallable[realtime_pb2.RenewLocksRequest, realtime_pb2.RenewLocksResponse]
     """Makes locks block again for a lease; with confirm for lease and grace. Moves no money."""
@@ -45,6 +48,10 @@ class RealtimeServiceStub:
     """Creates cards; never changes one. For headquarters."""
     BlockCard: aio.UnaryUnaryMultiCallable[realtime_pb2.BlockCardRequest, realtime_pb2.BlockCardResponse]
     """Blocks a card, so that it is not locked again, or lifts that. Audited. For headquarters."""
+    AdjustCard: aio.UnaryUnaryMultiCallable[realtime_pb2.AdjustCardRequest, realtime_pb2.AdjustCardResponse]
+    """Adds an entry to a card's ledger by hand, with a reason. Audited. For headquarters.
+    FAILED_PRECONDITION with INSUFFICIENT_BALANCE when less is free.
+    """
     ResolveException: aio.UnaryUnaryMultiCallable[realtime_pb2.ResolveExceptionRequest, realtime_pb2.ResolveExceptionResponse]
     """Resolves an exception, once: applies it from money that is free, or writes it off. Audited. For
     headquarters. FAILED_PRECONDITION with RESOLVED when it was resolved before.
@@ -57,7 +64,7 @@ class RealtimeServiceStub:
     """Lists exceptions: card operations that could not be paid, oldest first. For headquarters."""
 
 class RealtimeServiceServicer(metaclass=abc_1.ABCMeta):
-    """Gift cards, true at headquarters. Registers reach it through their channel, which relays it.
+    """Gift cards and credit memos, true at headquarters. Registers reach it through their channel, which relays it.
 
     A lock's key is its identity, its idempotency key and its fence: 16 random bytes, made durable
     before LockCard is sent, used for one tender attempt and never again. Lock, renew and unlock answer
@@ -71,7 +78,9 @@ class RealtimeServiceServicer(metaclass=abc_1.ABCMeta):
         request: realtime_pb2.GetCardBalanceRequest,
         context: aio.ServicerContext[realtime_pb2.GetCardBalanceRequest, abc.Awaitable[realtime_pb2.GetCardBalanceResponse]],
     ) -> abc.Awaitable[realtime_pb2.GetCardBalanceResponse]:
-        """Says what is on a card. Locks nothing. NOT_FOUND with CARD_UNKNOWN for a number not known."""
+        """Says what is on a card. Locks nothing. NOT_FOUND with CARD_UNKNOWN for a number not known;
+        FAILED_PRECONDITION with CARD_PENDING while it is being issued or may not be home yet.
+        """
 
     @abc_1.abstractmethod
     def LockCard(
@@ -79,8 +88,9 @@ class RealtimeServiceServicer(metaclass=abc_1.ABCMeta):
         request: realtime_pb2.LockCardRequest,
         context: aio.ServicerContext[realtime_pb2.LockCardRequest, abc.Awaitable[realtime_pb2.LockCardResponse]],
     ) -> abc.Awaitable[realtime_pb2.LockCardResponse]:
-        """Locks a whole card for one tender. FAILED_PRECONDITION with CARD_LOCKED when another holds it;
-        a refused key is ended and never granted later.
+        """Locks a card for one operation of one sale: credits and debits alike begin with it. ISSUE reserves
+        the number. FAILED_PRECONDITION with CARD_LOCKED when another holds it; a refused key is ended and
+        never granted later.
         """
 
     @abc_1.abstractmethod
@@ -135,6 +145,16 @@ class RealtimeServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[realtime_pb2.BlockCardRequest, abc.Awaitable[realtime_pb2.BlockCardResponse]],
     ) -> abc.Awaitable[realtime_pb2.BlockCardResponse]:
         """Blocks a card, so that it is not locked again, or lifts that. Audited. For headquarters."""
+
+    @abc_1.abstractmethod
+    def AdjustCard(
+        self,
+        request: realtime_pb2.AdjustCardRequest,
+        context: aio.ServicerContext[realtime_pb2.AdjustCardRequest, abc.Awaitable[realtime_pb2.AdjustCardResponse]],
+    ) -> abc.Awaitable[realtime_pb2.AdjustCardResponse]:
+        """Adds an entry to a card's ledger by hand, with a reason. Audited. For headquarters.
+        FAILED_PRECONDITION with INSUFFICIENT_BALANCE when less is free.
+        """
 
     @abc_1.abstractmethod
     def ResolveException(

@@ -395,6 +395,128 @@ class VoidLineResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class AddCardLineRequest(message.Message):
+    """Request of AddCardLine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
+    AMOUNT_FIELD_NUMBER: builtins.int
+    CARD_NUMBER_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale."""
+    version: builtins.int
+    """The version that was seen."""
+    purpose: types_pb2.CardPurpose.ValueType
+    """ISSUE, RELOAD or CASH_OUT."""
+    card_number: builtins.str
+    """The number on the gift card; never kept."""
+    @builtins.property
+    def amount(self) -> types_pb2.Money:
+        """How much is put on the card, above zero. Absent with CASH_OUT: all that is on it."""
+
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        version: builtins.int = ...,
+        purpose: types_pb2.CardPurpose.ValueType = ...,
+        amount: types_pb2.Money | None = ...,
+        card_number: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "card_number", b"card_number", "purpose", b"purpose", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddCardLineResponse(message.Message):
+    """Response of AddCardLine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReturnRequest(message.Message):
+    """Request of Return."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
+    LINE_ID_FIELD_NUMBER: builtins.int
+    QUANTITY_MILLI_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale."""
+    version: builtins.int
+    """The version that was seen."""
+    receipt: builtins.str
+    """The sale it was bought in, by its id or the number on its receipt."""
+    line_id: builtins.str
+    """The line of that sale."""
+    quantity_milli: builtins.int
+    """Thousandths of a unit, above zero."""
+    reason: builtins.str
+    """Why; required."""
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        version: builtins.int = ...,
+        receipt: builtins.str = ...,
+        line_id: builtins.str = ...,
+        quantity_milli: builtins.int = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["line_id", b"line_id", "quantity_milli", b"quantity_milli", "reason", b"reason", "receipt", b"receipt", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReturnResponse(message.Message):
+    """Response of Return."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class AddTenderRequest(message.Message):
     """Request of AddTender."""
 
@@ -412,11 +534,13 @@ class AddTenderRequest(message.Message):
     kind: types_pb2.TenderKind.ValueType
     """What it pays with."""
     card_number: builtins.str
-    """The number of a gift card; never kept."""
+    """The number of a gift card or credit memo; never kept. Empty to issue a credit memo, whose number
+    the register draws: it is in the answer, to be printed.
+    """
     @builtins.property
     def amount(self) -> types_pb2.Money:
-        """How much. Cash may exceed what is due; negative cash is given out for a return. A gift card pays at
-        most what is due.
+        """How much. Cash may exceed what is due; a card pays at most what is due. Negative is given back for
+        a return: in cash, onto a gift card, or as a new credit memo.
         """
 
     def __init__(
@@ -595,6 +719,313 @@ class VoidResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuspendRequest(message.Message):
+    """Request of Suspend."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale."""
+    version: builtins.int
+    """The version that was seen."""
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuspendResponse(message.Message):
+    """Response of Suspend."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale, SUSPENDED."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecallRequest(message.Message):
+    """Request of Recall."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    RECALLING_ID_FIELD_NUMBER: builtins.int
+    MANAGER_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The suspended sale."""
+    recalling_id: builtins.str
+    """The caller's id for the sale that goes on from it: 32 hexadecimal digits, never used before. Empty
+    lets the register choose, but then a repeat cannot be known.
+    """
+    @builtins.property
+    def manager(self) -> types_pb2.ManagerWord:
+        """A manager's word that another's claim ends. Absent leaves it."""
+
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        recalling_id: builtins.str = ...,
+        manager: types_pb2.ManagerWord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["manager", b"manager"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["manager", b"manager", "recalling_id", b"recalling_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecallResponse(message.Message):
+    """Response of Recall."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale that goes on: a new one, OPEN, with the lines of the suspended one."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSuspendedRequest(message.Message):
+    """Request of ListSuspended."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSuspendedResponse(message.Message):
+    """Response of ListSuspended."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALES_FIELD_NUMBER: builtins.int
+    WHOLE_STORE_FIELD_NUMBER: builtins.int
+    whole_store: builtins.bool
+    """False when the channel was not reached, so that only this register's own are listed."""
+    @builtins.property
+    def sales(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Sale]:
+        """The sales, oldest first; at most 500, and no more than one answer holds."""
+
+    def __init__(
+        self,
+        *,
+        sales: abc.Iterable[types_pb2.Sale] | None = ...,
+        whole_store: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sales", b"sales", "whole_store", b"whole_store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetReceiptRequest(message.Message):
+    """Request of GetReceipt."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: builtins.int
+    receipt: builtins.str
+    """The sale's id or the number on its receipt."""
+    def __init__(
+        self,
+        *,
+        receipt: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetReceiptResponse(message.Message):
+    """Response of GetReceipt."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    RETURNED_FIELD_NUMBER: builtins.int
+    ALL_STORES_FIELD_NUMBER: builtins.int
+    all_stores: builtins.bool
+    """True when that is headquarters' word, for all stores."""
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale."""
+
+    @builtins.property
+    def returned(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.LineReturned]:
+        """How much of each line was returned already, as far as it is known."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+        returned: abc.Iterable[types_pb2.LineReturned] | None = ...,
+        all_stores: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["all_stores", b"all_stores", "returned", b"returned", "sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterServiceGetCardBalanceRequest(message.Message):
+    """Request of GetCardBalance."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CARD_NUMBER_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    card_number: builtins.str
+    """The number; never kept."""
+    kind: types_pb2.CardKind.ValueType
+    """What the card is; absent means a gift card."""
+    def __init__(
+        self,
+        *,
+        card_number: builtins.str = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["card_number", b"card_number", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterServiceGetCardBalanceResponse(message.Message):
+    """Response of GetCardBalance."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LAST_FOUR_FIELD_NUMBER: builtins.int
+    BALANCE_FIELD_NUMBER: builtins.int
+    FREE_FIELD_NUMBER: builtins.int
+    LOCKED_BY_FIELD_NUMBER: builtins.int
+    last_four: builtins.str
+    """The last four digits."""
+    locked_by: builtins.str
+    """The register that holds it; empty when it is free."""
+    @builtins.property
+    def balance(self) -> types_pb2.Money:
+        """What is on it."""
+
+    @builtins.property
+    def free(self) -> types_pb2.Money:
+        """What can be had now: zero while another holds it."""
+
+    def __init__(
+        self,
+        *,
+        last_four: builtins.str = ...,
+        balance: types_pb2.Money | None = ...,
+        free: types_pb2.Money | None = ...,
+        locked_by: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "free", b"free"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "free", b"free", "last_four", b"last_four", "locked_by", b"locked_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterServiceUnlockCardRequest(message.Message):
+    """Request of UnlockCard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CARD_NUMBER_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    MANAGER_FIELD_NUMBER: builtins.int
+    FORCE_FIELD_NUMBER: builtins.int
+    card_number: builtins.str
+    """The number; never kept."""
+    kind: types_pb2.CardKind.ValueType
+    """What the card is; absent means a gift card."""
+    force: builtins.bool
+    """Ends it although it blocks."""
+    @builtins.property
+    def manager(self) -> types_pb2.ManagerWord:
+        """The manager's word."""
+
+    def __init__(
+        self,
+        *,
+        card_number: builtins.str = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
+        manager: types_pb2.ManagerWord | None = ...,
+        force: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["manager", b"manager"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["card_number", b"card_number", "force", b"force", "kind", b"kind", "manager", b"manager"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterServiceUnlockCardResponse(message.Message):
+    """Response of UnlockCard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENDED_FIELD_NUMBER: builtins.int
+    ended: builtins.int
+    """How many locks were ended."""
+    def __init__(
+        self,
+        *,
+        ended: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ended", b"ended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -778,6 +1209,8 @@ class RegisterStatus(message.Message):
     CHECK_AGAIN_FIELD_NUMBER: builtins.int
     ALL_OPERATIONS_FIELD_NUMBER: builtins.int
     MODE_CHANGES_FIELD_NUMBER: builtins.int
+    CLOCK_SUSPECT_FIELD_NUMBER: builtins.int
+    WAITING_SUSPENDED_FIELD_NUMBER: builtins.int
     register_id: builtins.str
     """The register."""
     store_id: builtins.str
@@ -823,6 +1256,10 @@ class RegisterStatus(message.Message):
     """For how many seconds the register has not heard its channel, as of when its data is known to be
     the channel's; absent without data.
     """
+    clock_suspect: builtins.bool
+    """True while this machine's clock is more than a day from the channel's: receipts show a wrong time."""
+    waiting_suspended: builtins.int
+    """Suspended sales of this register that the channel is not known to have taken over."""
     @builtins.property
     def mode_since(self) -> timestamp_pb2.Timestamp:
         """Since when, by the register's clock."""
@@ -898,10 +1335,12 @@ class RegisterStatus(message.Message):
         check_again: abc.Iterable[builtins.str] | None = ...,
         all_operations: abc.Iterable[Operation] | None = ...,
         mode_changes: abc.Iterable[ModeChange] | None = ...,
+        clock_suspect: builtins.bool = ...,
+        waiting_suspended: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s", "_next_reconnect_s", b"_next_reconnect_s", "data_age_s", b"data_age_s", "last_acknowledgement", b"last_acknowledgement", "last_package", b"last_package", "mode_since", b"mode_since", "next_reconnect_s", b"next_reconnect_s", "waiting_amount", b"waiting_amount", "waiting_since", b"waiting_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s", "_next_reconnect_s", b"_next_reconnect_s", "all_operations", b"all_operations", "cashier_asked", b"cashier_asked", "catalogue_sequence", b"catalogue_sequence", "check_again", b"check_again", "data_age_s", b"data_age_s", "headquarters_reachable", b"headquarters_reachable", "lane_announced", b"lane_announced", "last_acknowledgement", b"last_acknowledgement", "last_package", b"last_package", "link_up", b"link_up", "mode", b"mode", "mode_changes", b"mode_changes", "mode_reason", b"mode_reason", "mode_since", b"mode_since", "next_reconnect_s", b"next_reconnect_s", "offline_missing", b"offline_missing", "offline_ready", b"offline_ready", "open_transaction_id", b"open_transaction_id", "operations", b"operations", "parameters_version", b"parameters_version", "register_id", b"register_id", "staff_id", b"staff_id", "store_id", b"store_id", "waiting_amount", b"waiting_amount", "waiting_down_bytes", b"waiting_down_bytes", "waiting_entries", b"waiting_entries", "waiting_headquarters", b"waiting_headquarters", "waiting_since", b"waiting_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s", "_next_reconnect_s", b"_next_reconnect_s", "all_operations", b"all_operations", "cashier_asked", b"cashier_asked", "catalogue_sequence", b"catalogue_sequence", "check_again", b"check_again", "clock_suspect", b"clock_suspect", "data_age_s", b"data_age_s", "headquarters_reachable", b"headquarters_reachable", "lane_announced", b"lane_announced", "last_acknowledgement", b"last_acknowledgement", "last_package", b"last_package", "link_up", b"link_up", "mode", b"mode", "mode_changes", b"mode_changes", "mode_reason", b"mode_reason", "mode_since", b"mode_since", "next_reconnect_s", b"next_reconnect_s", "offline_missing", b"offline_missing", "offline_ready", b"offline_ready", "open_transaction_id", b"open_transaction_id", "operations", b"operations", "parameters_version", b"parameters_version", "register_id", b"register_id", "staff_id", b"staff_id", "store_id", b"store_id", "waiting_amount", b"waiting_amount", "waiting_down_bytes", b"waiting_down_bytes", "waiting_entries", b"waiting_entries", "waiting_headquarters", b"waiting_headquarters", "waiting_since", b"waiting_since", "waiting_suspended", b"waiting_suspended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data_age_s: _TypeAlias = typing.Literal["data_age_s"]  # noqa: Y015
     _WhichOneofArgType__data_age_s: _TypeAlias = typing.Literal["_data_age_s", b"_data_age_s"]  # noqa: Y015

@@ -73,6 +73,16 @@ class RegisterServiceStub:
                 request_serializer=stillopen_dot_v1_dot_register__pb2.VoidLineRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_register__pb2.VoidLineResponse.FromString,
                 _registered_method=True)
+        self.AddCardLine = channel.unary_unary(
+                '/stillopen.v1.RegisterService/AddCardLine',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.AddCardLineRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.AddCardLineResponse.FromString,
+                _registered_method=True)
+        self.Return = channel.unary_unary(
+                '/stillopen.v1.RegisterService/Return',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.ReturnRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.ReturnResponse.FromString,
+                _registered_method=True)
         self.AddTender = channel.unary_unary(
                 '/stillopen.v1.RegisterService/AddTender',
                 request_serializer=stillopen_dot_v1_dot_register__pb2.AddTenderRequest.SerializeToString,
@@ -93,10 +103,40 @@ class RegisterServiceStub:
                 request_serializer=stillopen_dot_v1_dot_register__pb2.VoidRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_register__pb2.VoidResponse.FromString,
                 _registered_method=True)
+        self.Suspend = channel.unary_unary(
+                '/stillopen.v1.RegisterService/Suspend',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.SuspendRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.SuspendResponse.FromString,
+                _registered_method=True)
+        self.Recall = channel.unary_unary(
+                '/stillopen.v1.RegisterService/Recall',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.RecallRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.RecallResponse.FromString,
+                _registered_method=True)
+        self.ListSuspended = channel.unary_unary(
+                '/stillopen.v1.RegisterService/ListSuspended',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.ListSuspendedRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.ListSuspendedResponse.FromString,
+                _registered_method=True)
         self.GetSale = channel.unary_unary(
                 '/stillopen.v1.RegisterService/GetSale',
                 request_serializer=stillopen_dot_v1_dot_register__pb2.GetSaleRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_register__pb2.GetSaleResponse.FromString,
+                _registered_method=True)
+        self.GetReceipt = channel.unary_unary(
+                '/stillopen.v1.RegisterService/GetReceipt',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.GetReceiptResponse.FromString,
+                _registered_method=True)
+        self.GetCardBalance = channel.unary_unary(
+                '/stillopen.v1.RegisterService/GetCardBalance',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceGetCardBalanceRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceGetCardBalanceResponse.FromString,
+                _registered_method=True)
+        self.UnlockCard = channel.unary_unary(
+                '/stillopen.v1.RegisterService/UnlockCard',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceUnlockCardRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceUnlockCardResponse.FromString,
                 _registered_method=True)
         self.ListJournal = channel.unary_unary(
                 '/stillopen.v1.RegisterService/ListJournal',
@@ -176,9 +216,27 @@ class RegisterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddCardLine(self, request, context):
+        """Issues or reloads a gift card, or cashes one out, as a line of the sale. Its card is locked at
+        headquarters as in AddTender.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Return(self, request, context):
+        """Takes back what a receipt names: a return line at the price that was paid. NOT_FOUND with
+        SALE_UNKNOWN when neither channel nor register knows the receipt; a return without one is an
+        AddLine. FAILED_PRECONDITION with RETURN_TOO_MUCH or NOT_RETURNABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddTender(self, request, context):
-        """Takes a payment. A gift card is locked at headquarters: UNAVAILABLE never, FAILED_PRECONDITION with
-        OFFLINE or HEADQUARTERS_UNREACHABLE when it cannot be reached.
+        """Takes a payment, or gives money back: in cash, onto a gift card, as a credit memo. Cards are locked
+        at headquarters: UNAVAILABLE never, FAILED_PRECONDITION with OFFLINE or HEADQUARTERS_UNREACHABLE
+        when it cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,8 +264,55 @@ class RegisterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Suspend(self, request, context):
+        """Sets the sale aside, durable on this register at once and handed to the channel when it is
+        reached. FAILED_PRECONDITION with TENDERS_PRESENT while tenders or card lines are on it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Recall(self, request, context):
+        """Goes on with a suspended sale, of any register of the store while the channel is reached; offline
+        only with what this register has not handed over: FAILED_PRECONDITION with HANDED_OVER otherwise,
+        and with CLAIMED when another goes on with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuspended(self, request, context):
+        """Lists the sales that may be recalled now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSale(self, request, context):
         """Returns the open sale, or the one asked for. NOT_FOUND with SALE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReceipt(self, request, context):
+        """Finds a final sale by its id or receipt number, at the channel or on this register, and says how
+        much of each line was returned. NOT_FOUND with SALE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCardBalance(self, request, context):
+        """Says what is on a gift card or credit memo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlockCard(self, request, context):
+        """Ends what holds a card, on a manager's word. FAILED_PRECONDITION with LOCK_BLOCKS, and what is at
+        stake, without force.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -281,6 +386,16 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     request_deserializer=stillopen_dot_v1_dot_register__pb2.VoidLineRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_register__pb2.VoidLineResponse.SerializeToString,
             ),
+            'AddCardLine': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCardLine,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.AddCardLineRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.AddCardLineResponse.SerializeToString,
+            ),
+            'Return': grpc.unary_unary_rpc_method_handler(
+                    servicer.Return,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.ReturnRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.ReturnResponse.SerializeToString,
+            ),
             'AddTender': grpc.unary_unary_rpc_method_handler(
                     servicer.AddTender,
                     request_deserializer=stillopen_dot_v1_dot_register__pb2.AddTenderRequest.FromString,
@@ -301,10 +416,40 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     request_deserializer=stillopen_dot_v1_dot_register__pb2.VoidRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_register__pb2.VoidResponse.SerializeToString,
             ),
+            'Suspend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Suspend,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.SuspendRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.SuspendResponse.SerializeToString,
+            ),
+            'Recall': grpc.unary_unary_rpc_method_handler(
+                    servicer.Recall,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.RecallRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.RecallResponse.SerializeToString,
+            ),
+            'ListSuspended': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspended,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.ListSuspendedRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.ListSuspendedResponse.SerializeToString,
+            ),
             'GetSale': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSale,
                     request_deserializer=stillopen_dot_v1_dot_register__pb2.GetSaleRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_register__pb2.GetSaleResponse.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.GetReceiptRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'GetCardBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCardBalance,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceGetCardBalanceRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceGetCardBalanceResponse.SerializeToString,
+            ),
+            'UnlockCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlockCard,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceUnlockCardRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceUnlockCardResponse.SerializeToString,
             ),
             'ListJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJournal,
@@ -531,6 +676,60 @@ class RegisterService:
             _registered_method=True)
 
     @staticmethod
+    def AddCardLine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/AddCardLine',
+            stillopen_dot_v1_dot_register__pb2.AddCardLineRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.AddCardLineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Return(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/Return',
+            stillopen_dot_v1_dot_register__pb2.ReturnRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.ReturnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AddTender(request,
             target,
             options=(),
@@ -639,6 +838,87 @@ class RegisterService:
             _registered_method=True)
 
     @staticmethod
+    def Suspend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/Suspend',
+            stillopen_dot_v1_dot_register__pb2.SuspendRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.SuspendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/Recall',
+            stillopen_dot_v1_dot_register__pb2.RecallRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.RecallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspended(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/ListSuspended',
+            stillopen_dot_v1_dot_register__pb2.ListSuspendedRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.ListSuspendedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetSale(request,
             target,
             options=(),
@@ -655,6 +935,87 @@ class RegisterService:
             '/stillopen.v1.RegisterService/GetSale',
             stillopen_dot_v1_dot_register__pb2.GetSaleRequest.SerializeToString,
             stillopen_dot_v1_dot_register__pb2.GetSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/GetReceipt',
+            stillopen_dot_v1_dot_register__pb2.GetReceiptRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCardBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/GetCardBalance',
+            stillopen_dot_v1_dot_register__pb2.RegisterServiceGetCardBalanceRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.RegisterServiceGetCardBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlockCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/UnlockCard',
+            stillopen_dot_v1_dot_register__pb2.RegisterServiceUnlockCardRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.RegisterServiceUnlockCardResponse.FromString,
             options,
             channel_credentials,
             insecure,

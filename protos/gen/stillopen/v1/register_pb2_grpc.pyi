@@ -34,9 +34,19 @@ class RegisterServiceStub:
     """Changes the quantity or the price of a line."""
     VoidLine: aio.UnaryUnaryMultiCallable[register_pb2.VoidLineRequest, register_pb2.VoidLineResponse]
     """Takes a line off."""
+    AddCardLine: aio.UnaryUnaryMultiCallable[register_pb2.AddCardLineRequest, register_pb2.AddCardLineResponse]
+    """Issues or reloads a gift card, or cashes one out, as a line of the sale. Its card is locked at
+    headquarters as in AddTender.
+    """
+    Return: aio.UnaryUnaryMultiCallable[register_pb2.ReturnRequest, register_pb2.ReturnResponse]
+    """Takes back what a receipt names: a return line at the price that was paid. NOT_FOUND with
+    SALE_UNKNOWN when neither channel nor register knows the receipt; a return without one is an
+    AddLine. FAILED_PRECONDITION with RETURN_TOO_MUCH or NOT_RETURNABLE.
+    """
     AddTender: aio.UnaryUnaryMultiCallable[register_pb2.AddTenderRequest, register_pb2.AddTenderResponse]
-    """Takes a payment. A gift card is locked at headquarters: UNAVAILABLE never, FAILED_PRECONDITION with
-    OFFLINE or HEADQUARTERS_UNREACHABLE when it cannot be reached.
+    """Takes a payment, or gives money back: in cash, onto a gift card, as a credit memo. Cards are locked
+    at headquarters: UNAVAILABLE never, FAILED_PRECONDITION with OFFLINE or HEADQUARTERS_UNREACHABLE
+    when it cannot be reached.
     """
     VoidTender: aio.UnaryUnaryMultiCallable[register_pb2.VoidTenderRequest, register_pb2.VoidTenderResponse]
     """Takes a payment back; a card's lock is ended."""
@@ -46,8 +56,29 @@ class RegisterServiceStub:
     """
     Void: aio.UnaryUnaryMultiCallable[register_pb2.VoidRequest, register_pb2.VoidResponse]
     """Gives the sale up; locks are ended."""
+    Suspend: aio.UnaryUnaryMultiCallable[register_pb2.SuspendRequest, register_pb2.SuspendResponse]
+    """Sets the sale aside, durable on this register at once and handed to the channel when it is
+    reached. FAILED_PRECONDITION with TENDERS_PRESENT while tenders or card lines are on it.
+    """
+    Recall: aio.UnaryUnaryMultiCallable[register_pb2.RecallRequest, register_pb2.RecallResponse]
+    """Goes on with a suspended sale, of any register of the store while the channel is reached; offline
+    only with what this register has not handed over: FAILED_PRECONDITION with HANDED_OVER otherwise,
+    and with CLAIMED when another goes on with it.
+    """
+    ListSuspended: aio.UnaryUnaryMultiCallable[register_pb2.ListSuspendedRequest, register_pb2.ListSuspendedResponse]
+    """Lists the sales that may be recalled now."""
     GetSale: aio.UnaryUnaryMultiCallable[register_pb2.GetSaleRequest, register_pb2.GetSaleResponse]
     """Returns the open sale, or the one asked for. NOT_FOUND with SALE_UNKNOWN."""
+    GetReceipt: aio.UnaryUnaryMultiCallable[register_pb2.GetReceiptRequest, register_pb2.GetReceiptResponse]
+    """Finds a final sale by its id or receipt number, at the channel or on this register, and says how
+    much of each line was returned. NOT_FOUND with SALE_UNKNOWN.
+    """
+    GetCardBalance: aio.UnaryUnaryMultiCallable[register_pb2.RegisterServiceGetCardBalanceRequest, register_pb2.RegisterServiceGetCardBalanceResponse]
+    """Says what is on a gift card or credit memo."""
+    UnlockCard: aio.UnaryUnaryMultiCallable[register_pb2.RegisterServiceUnlockCardRequest, register_pb2.RegisterServiceUnlockCardResponse]
+    """Ends what holds a card, on a manager's word. FAILED_PRECONDITION with LOCK_BLOCKS, and what is at
+    stake, without force.
+    """
     ListJournal: aio.UnaryUnaryMultiCallable[register_pb2.ListJournalRequest, register_pb2.ListJournalResponse]
     """Lists what this register's journal holds, newest first."""
     GetStatus: aio.UnaryUnaryMultiCallable[register_pb2.GetStatusRequest, register_pb2.GetStatusResponse]
@@ -124,13 +155,35 @@ class RegisterServiceServicer(metaclass=abc_1.ABCMeta):
         """Takes a line off."""
 
     @abc_1.abstractmethod
+    def AddCardLine(
+        self,
+        request: register_pb2.AddCardLineRequest,
+        context: aio.ServicerContext[register_pb2.AddCardLineRequest, abc.Awaitable[register_pb2.AddCardLineResponse]],
+    ) -> abc.Awaitable[register_pb2.AddCardLineResponse]:
+        """Issues or reloads a gift card, or cashes one out, as a line of the sale. Its card is locked at
+        headquarters as in AddTender.
+        """
+
+    @abc_1.abstractmethod
+    def Return(
+        self,
+        request: register_pb2.ReturnRequest,
+        context: aio.ServicerContext[register_pb2.ReturnRequest, abc.Awaitable[register_pb2.ReturnResponse]],
+    ) -> abc.Awaitable[register_pb2.ReturnResponse]:
+        """Takes back what a receipt names: a return line at the price that was paid. NOT_FOUND with
+        SALE_UNKNOWN when neither channel nor register knows the receipt; a return without one is an
+        AddLine. FAILED_PRECONDITION with RETURN_TOO_MUCH or NOT_RETURNABLE.
+        """
+
+    @abc_1.abstractmethod
     def AddTender(
         self,
         request: register_pb2.AddTenderRequest,
         context: aio.ServicerContext[register_pb2.AddTenderRequest, abc.Awaitable[register_pb2.AddTenderResponse]],
     ) -> abc.Awaitable[register_pb2.AddTenderResponse]:
-        """Takes a payment. A gift card is locked at headquarters: UNAVAILABLE never, FAILED_PRECONDITION with
-        OFFLINE or HEADQUARTERS_UNREACHABLE when it cannot be reached.
+        """Takes a payment, or gives money back: in cash, onto a gift card, as a credit memo. Cards are locked
+        at headquarters: UNAVAILABLE never, FAILED_PRECONDITION with OFFLINE or HEADQUARTERS_UNREACHABLE
+        when it cannot be reached.
         """
 
     @abc_1.abstractmethod
@@ -160,12 +213,69 @@ class RegisterServiceServicer(metaclass=abc_1.ABCMeta):
         """Gives the sale up; locks are ended."""
 
     @abc_1.abstractmethod
+    def Suspend(
+        self,
+        request: register_pb2.SuspendRequest,
+        context: aio.ServicerContext[register_pb2.SuspendRequest, abc.Awaitable[register_pb2.SuspendResponse]],
+    ) -> abc.Awaitable[register_pb2.SuspendResponse]:
+        """Sets the sale aside, durable on this register at once and handed to the channel when it is
+        reached. FAILED_PRECONDITION with TENDERS_PRESENT while tenders or card lines are on it.
+        """
+
+    @abc_1.abstractmethod
+    def Recall(
+        self,
+        request: register_pb2.RecallRequest,
+        context: aio.ServicerContext[register_pb2.RecallRequest, abc.Awaitable[register_pb2.RecallResponse]],
+    ) -> abc.Awaitable[register_pb2.RecallResponse]:
+        """Goes on with a suspended sale, of any register of the store while the channel is reached; offline
+        only with what this register has not handed over: FAILED_PRECONDITION with HANDED_OVER otherwise,
+        and with CLAIMED when another goes on with it.
+        """
+
+    @abc_1.abstractmethod
+    def ListSuspended(
+        self,
+        request: register_pb2.ListSuspendedRequest,
+        context: aio.ServicerContext[register_pb2.ListSuspendedRequest, abc.Awaitable[register_pb2.ListSuspendedResponse]],
+    ) -> abc.Awaitable[register_pb2.ListSuspendedResponse]:
+        """Lists the sales that may be recalled now."""
+
+    @abc_1.abstractmethod
     def GetSale(
         self,
         request: register_pb2.GetSaleRequest,
         context: aio.ServicerContext[register_pb2.GetSaleRequest, abc.Awaitable[register_pb2.GetSaleResponse]],
     ) -> abc.Awaitable[register_pb2.GetSaleResponse]:
         """Returns the open sale, or the one asked for. NOT_FOUND with SALE_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def GetReceipt(
+        self,
+        request: register_pb2.GetReceiptRequest,
+        context: aio.ServicerContext[register_pb2.GetReceiptRequest, abc.Awaitable[register_pb2.GetReceiptResponse]],
+    ) -> abc.Awaitable[register_pb2.GetReceiptResponse]:
+        """Finds a final sale by its id or receipt number, at the channel or on this register, and says how
+        much of each line was returned. NOT_FOUND with SALE_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
+    def GetCardBalance(
+        self,
+        request: register_pb2.RegisterServiceGetCardBalanceRequest,
+        context: aio.ServicerContext[register_pb2.RegisterServiceGetCardBalanceRequest, abc.Awaitable[register_pb2.RegisterServiceGetCardBalanceResponse]],
+    ) -> abc.Awaitable[register_pb2.RegisterServiceGetCardBalanceResponse]:
+        """Says what is on a gift card or credit memo."""
+
+    @abc_1.abstractmethod
+    def UnlockCard(
+        self,
+        request: register_pb2.RegisterServiceUnlockCardRequest,
+        context: aio.ServicerContext[register_pb2.RegisterServiceUnlockCardRequest, abc.Awaitable[register_pb2.RegisterServiceUnlockCardResponse]],
+    ) -> abc.Awaitable[register_pb2.RegisterServiceUnlockCardResponse]:
+        """Ends what holds a card, on a manager's word. FAILED_PRECONDITION with LOCK_BLOCKS, and what is at
+        stake, without force.
+        """
 
     @abc_1.abstractmethod
     def ListJournal(

@@ -138,12 +138,17 @@ class Hello(message.Message):
     SOFTWARE_VERSION_FIELD_NUMBER: builtins.int
     LANES_FIELD_NUMBER: builtins.int
     CURSOR_FIELD_NUMBER: builtins.int
+    INSTANCE_FIELD_NUMBER: builtins.int
     protocol_version: builtins.int
     """The version of this protocol; this is 1. FAILED_PRECONDITION with PROTOCOL_VERSION when the
     server does not speak it.
     """
     software_version: builtins.str
     """The version of the software, for people."""
+    instance: builtins.int
+    """Drawn at random at each start of the process; a register's current epoch. It tells two processes
+    that share a name from one that connects again.
+    """
     @builtins.property
     def lanes(self) -> containers.RepeatedCompositeFieldContainer[LaneClaim]:
         """Every lane the replica answers for: a register's own, a channel's registers'."""
@@ -159,10 +164,11 @@ class Hello(message.Message):
         software_version: builtins.str = ...,
         lanes: abc.Iterable[LaneClaim] | None = ...,
         cursor: Cursor | None = ...,
+        instance: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "lanes", b"lanes", "protocol_version", b"protocol_version", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "instance", b"instance", "lanes", b"lanes", "protocol_version", b"protocol_version", "software_version", b"software_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,6 +183,11 @@ class LaneClaim(message.Message):
     FIRST_FIELD_NUMBER: builtins.int
     HEAD_FIELD_NUMBER: builtins.int
     HEAD_DIGEST_FIELD_NUMBER: builtins.int
+    BELIEVED_FIELD_NUMBER: builtins.int
+    CLAIMED_HEAD_FIELD_NUMBER: builtins.int
+    HEARD_FIELD_NUMBER: builtins.int
+    MISSING_FIELD_NUMBER: builtins.int
+    ALARMS_FIELD_NUMBER: builtins.int
     register_id: builtins.str
     """The register."""
     epoch: builtins.int
@@ -187,6 +198,22 @@ class LaneClaim(message.Message):
     """The last entry; 0 when there is none yet."""
     head_digest: builtins.bytes
     """The digest of the last entry; empty when there is none yet."""
+    believed: builtins.int
+    """The headquarters_through that the sender was told. Headquarters that has less was restored from an
+    old copy.
+    """
+    claimed_head: builtins.int
+    """From a channel: the last entry that the register claims to have, when that is more than head."""
+    heard: builtins.bool
+    """True when the register itself was heard since the sender last said so."""
+    @builtins.property
+    def missing(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.EntryRange]:
+        """Entries between first and head that the sender never got and can no longer get."""
+
+    @builtins.property
+    def alarms(self) -> containers.RepeatedScalarFieldContainer[types_pb2.LaneAlarmKind.ValueType]:
+        """What only the sender can see: LOST, TAKES_TURNS."""
+
     def __init__(
         self,
         *,
@@ -195,10 +222,15 @@ class LaneClaim(message.Message):
         first: builtins.int = ...,
         head: builtins.int = ...,
         head_digest: builtins.bytes = ...,
+        believed: builtins.int = ...,
+        claimed_head: builtins.int = ...,
+        heard: builtins.bool = ...,
+        missing: abc.Iterable[types_pb2.EntryRange] | None = ...,
+        alarms: abc.Iterable[types_pb2.LaneAlarmKind.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["epoch", b"epoch", "first", b"first", "head", b"head", "head_digest", b"head_digest", "register_id", b"register_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["alarms", b"alarms", "believed", b"believed", "claimed_head", b"claimed_head", "epoch", b"epoch", "first", b"first", "head", b"head", "head_digest", b"head_digest", "heard", b"heard", "missing", b"missing", "register_id", b"register_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,7 +453,9 @@ class Heartbeat(message.Message):
     LANES_FIELD_NUMBER: builtins.int
     @builtins.property
     def lanes(self) -> containers.RepeatedCompositeFieldContainer[LaneClaim]:
-        """From a client: its lanes, so that a lost tail is known. Empty from a server."""
+        """From a client: those of its lanes that headquarters lacks something of, or that moved since it
+        last spoke of them, so that a lost tail is known. Empty from a server.
+        """
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stillopen/v1/types.proto\x12\x0cstillopen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"3\n\x05Money\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\x13\n\x0bminor_units\x18\x02 \x01(\x03\"a\n\x07Product\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\"\n\x05price\x18\x03 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x10\n\x08\x62\x61rcodes\x18\x04 \x03(\t\"D\n\x0bStaffMember\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rpassword_hash\x18\x03 \x01(\t\"\x8a\x02\n\x12GiftCardParameters\x12 \n\x18\x61llow_concluding_offline\x18\x01 \x01(\x08\x12\x32\n\x0f\x63onclude_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05grace\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rsettle_margin\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10hold_amount_only\x18\x06 \x01(\x08\"i\n\nParameters\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x33\n\tgift_card\x18\x03 \x01(\x0b\x32 .stillopen.v1.GiftCardParameters\"\x9f\x05\n\x0eOfflineProfile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\ttimeout_s\x18\x02 \x01(\x01\x12\x1c\n\x14reconnect_interval_s\x18\x03 \x01(\x01\x12\x1e\n\x16retry_count_to_offline\x18\x04 \x01(\r\x12\x1c\n\x14heartbeat_interval_s\x18\x05 \x01(\x01\x12\"\n\x1aprompt_on_seamless_offline\x18\x06 \x01(\x08\x12+\n#allow_manual_offline_before_sign_in\x18\x07 \x01(\x08\x12)\n!enable_advanced_offline_switching\x18\x08 \x01(\x08\x12+\n\x1esystem_health_check_interval_s\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fminimum_dwell_s\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x32\n*offline_switch_api_performance_threshold_s\x18\x0b \x01(\x01\x12\x42\n5reconnect_from_performance_induced_offline_interval_s\x18\x0c \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rfailure_count\x18\r \x01(\rH\x03\x88\x01\x01\x12\x1d\n\x10\x66\x61ilure_window_s\x18\x0e \x01(\x01H\x04\x88\x01\x01\x42!\n\x1f_system_health_check_interval_sB\x12\n\x10_minimum_dwell_sB8\n6_reconnect_from_performance_induced_offline_interval_sB\x10\n\x0e_failure_countB\x13\n\x11_failure_window_s\"\xb8\x02\n\x08SaleLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0equantity_milli\x18\x04 \x01(\x03\x12\'\n\nunit_price\x18\x05 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\'\n\nlist_price\x18\x06 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x14\n\x0cprice_reason\x18\x07 \x01(\t\x12\"\n\x05total\x18\x08 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x0e\n\x06voided\x18\t \x01(\x08\x12\x1a\n\x12\x63\x61talogue_sequence\x18\n \x01(\x04\x12)\n\treturn_of\x18\x0b \x01(\x0b\x32\x16.stillopen.v1.ReturnOf\"C\n\x08ReturnOf\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x16\n\x0etransaction_id\x18\x02 \x01(\t\x12\x0f\n\x07line_id\x18\x03 \x01(\t\"\x9e\x01\n\x06Tender\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.stillopen.v1.TenderKind\x12#\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x0e\n\x06voided\x18\x04 \x01(\x08\x12&\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x18.stillopen.v1.CardTender\"h\n\nCardTender\x12\x10\n\x08lock_key\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63\x61rd_id\x18\x02 \x01(\t\x12\x11\n\tlast_four\x18\x03 \x01(\t\x12$\n\x07\x62\x61lance\x18\x04 \x01(\x0b\x32\x13.stillopen.v1.Money\"\xdf\x03\n\x04Sale\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.stillopen.v1.SaleState\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12\x13\n\x0bregister_id\x18\x05 \x01(\t\x12\x10\n\x08staff_id\x18\x06 \x01(\t\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12%\n\x05lines\x18\x08 \x03(\x0b\x32\x16.stillopen.v1.SaleLine\x12%\n\x07tenders\x18\t \x03(\x0b\x32\x14.stillopen.v1.Tender\x12\"\n\x05total\x18\n \x01(\x0b\x32\x13.stillopen.v1.Money\x12%\n\x08tendered\x18\x0b \x01(\x0b\x32\x13.stillopen.v1.Money\x12 \n\x03\x64ue\x18\x0c \x01(\x0b\x32\x13.stillopen.v1.Money\x12#\n\x06\x63hange\x18\r \x01(\x0b\x32\x13.stillopen.v1.Money\x12.\n\nbegin_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07receipt\x18\x0f \x01(\x0b\x32\x15.stillopen.v1.Receipt\"\xa9\x01\n\x07Receipt\x12\x16\n\x0ereceipt_number\x18\x01 \x01(\t\x12\x13\n\x0bregister_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x06\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x15\n\rdigest_prefix\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07offline\x18\x07 \x01(\x08\"u\n\x05\x45ntry\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x15\n\rparent_digest\x18\x04 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x0c\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\"\xeb\x01\n\rJournalRecord\x12(\n\x06parent\x18\x01 \x01(\x0b\x32\x18.stillopen.v1.LaneParent\x12-\n\twall_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ereceipt_number\x18\x03 \x01(\t\x12\x0f\n\x07offline\x18\x04 \x01(\x08\x12\"\n\x04sale\x18\n \x01(\x0b\x32\x12.stillopen.v1.SaleH\x00\x12*\n\x06unlock\x18\x0b \x01(\x0b\x32\x18.stillopen.v1.CardUnlockH\x00\x42\x08\n\x06record\"=\n\nLaneParent\x12\r\n\x05\x65poch\x18\x01 \x01(\x06\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\"6\n\nCardUnlock\x12\x10\n\x08lock_key\x18\x01 \x01(\x0c\x12\x16\n\x0etransaction_id\x18\x02 \x01(\t\"G\n\x0fJournalPosition\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"`\n\x0cImportReport\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x0f\n\x07refused\x18\x02 \x01(\x04\x12-\n\x08refusals\x18\x03 \x03(\x0b\x32\x1b.stillopen.v1.ImportRefusal\"L\n\rImportRefusal\x12\x0b\n\x03row\x18\x01 \x01(\x04\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t*\x87\x01\n\tSaleState\x12\x1a\n\x16SALE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSALE_STATE_OPEN\x10\x01\x12\x18\n\x14SALE_STATE_SUSPENDED\x10\x02\x12\x18\n\x14SALE_STATE_COMPLETED\x10\x03\x12\x15\n\x11SALE_STATE_VOIDED\x10\x04*Z\n\nTenderKind\x12\x1b\n\x17TENDER_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10TENDER_KIND_CASH\x10\x01\x12\x19\n\x15TENDER_KIND_GIFT_CARD\x10\x02\x42=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stillopen/v1/types.proto\x12\x0cstillopen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"3\n\x05Money\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\x13\n\x0bminor_units\x18\x02 \x01(\x03\"\x8f\x01\n\x07Product\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\"\n\x05price\x18\x03 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x10\n\x08\x62\x61rcodes\x18\x04 \x03(\t\x12\x11\n\ttax_group\x18\x05 \x01(\t\x12\x19\n\x11tax_percent_milli\x18\x06 \x01(\r\"U\n\x0bStaffMember\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\rpassword_hash\x18\x03 \x01(\t\x12\x0f\n\x07manager\x18\x04 \x01(\x08\"A\n\x0bManagerWord\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xb3\x02\n\x0e\x43\x61rdParameters\x12 \n\x18\x61llow_concluding_offline\x18\x01 \x01(\x08\x12\x32\n\x0f\x63onclude_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05grace\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rsettle_margin\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10hold_amount_only\x18\x06 \x01(\x08\x12+\n\x0e\x63\x61sh_out_up_to\x18\x07 \x01(\x0b\x32\x13.stillopen.v1.Money\"\xce\x01\n\nParameters\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12/\n\tgift_card\x18\x03 \x01(\x0b\x32\x1c.stillopen.v1.CardParameters\x12\x31\n\x0b\x63redit_memo\x18\x04 \x01(\x0b\x32\x1c.stillopen.v1.CardParameters\x12\x34\n\x11journal_retention\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9f\x05\n\x0eOfflineProfile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\ttimeout_s\x18\x02 \x01(\x01\x12\x1c\n\x14reconnect_interval_s\x18\x03 \x01(\x01\x12\x1e\n\x16retry_count_to_offline\x18\x04 \x01(\r\x12\x1c\n\x14heartbeat_interval_s\x18\x05 \x01(\x01\x12\"\n\x1aprompt_on_seamless_offline\x18\x06 \x01(\x08\x12+\n#allow_manual_offline_before_sign_in\x18\x07 \x01(\x08\x12)\n!enable_advanced_offline_switching\x18\x08 \x01(\x08\x12+\n\x1esystem_health_check_interval_s\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fminimum_dwell_s\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x32\n*offline_switch_api_performance_threshold_s\x18\x0b \x01(\x01\x12\x42\n5reconnect_from_performance_induced_offline_interval_s\x18\x0c \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rfailure_count\x18\r \x01(\rH\x03\x88\x01\x01\x12\x1d\n\x10\x66\x61ilure_window_s\x18\x0e \x01(\x01H\x04\x88\x01\x01\x42!\n\x1f_system_health_check_interval_sB\x12\n\x10_minimum_dwell_sB8\n6_reconnect_from_performance_induced_offline_interval_sB\x10\n\x0e_failure_countB\x13\n\x11_failure_window_s\"\xae\x03\n\x08SaleLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0equantity_milli\x18\x04 \x01(\x03\x12\'\n\nunit_price\x18\x05 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\'\n\nlist_price\x18\x06 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x14\n\x0cprice_reason\x18\x07 \x01(\t\x12\"\n\x05total\x18\x08 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x0e\n\x06voided\x18\t \x01(\x08\x12\x1a\n\x12\x63\x61talogue_sequence\x18\n \x01(\x04\x12)\n\treturn_of\x18\x0b \x01(\x0b\x32\x16.stillopen.v1.ReturnOf\x12\x11\n\ttax_group\x18\r \x01(\t\x12\x19\n\x11tax_percent_milli\x18\x0e \x01(\r\x12 \n\x03tax\x18\x0f \x01(\x0b\x32\x13.stillopen.v1.Money\x12$\n\x04\x63\x61rd\x18\x0c \x01(\x0b\x32\x16.stillopen.v1.HeldCard\"C\n\x08ReturnOf\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x16\n\x0etransaction_id\x18\x02 \x01(\t\x12\x0f\n\x07line_id\x18\x03 \x01(\t\"b\n\x0cLineReturned\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereturned_milli\x18\x02 \x01(\x03\x12)\n\x07returns\x18\x03 \x03(\x0b\x32\x18.stillopen.v1.ReturnLine\"M\n\nReturnLine\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0f\n\x07line_id\x18\x02 \x01(\t\x12\x16\n\x0equantity_milli\x18\x03 \x01(\x03\"\x9c\x01\n\x06Tender\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.stillopen.v1.TenderKind\x12#\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x0e\n\x06voided\x18\x04 \x01(\x08\x12$\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x16.stillopen.v1.HeldCard\"\xbb\x01\n\x08HeldCard\x12\x10\n\x08lock_key\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63\x61rd_id\x18\x02 \x01(\t\x12\x11\n\tlast_four\x18\x03 \x01(\t\x12$\n\x07\x62\x61lance\x18\x04 \x01(\x0b\x32\x13.stillopen.v1.Money\x12*\n\x07purpose\x18\x05 \x01(\x0e\x32\x19.stillopen.v1.CardPurpose\x12\'\n\x08new_memo\x18\x06 \x01(\x0b\x32\x15.stillopen.v1.NewMemo\"h\n\x07NewMemo\x12\x15\n\rnumber_sha256\x18\x01 \x01(\x0c\x12\x11\n\tlast_four\x18\x02 \x01(\t\x12#\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x13.stillopen.v1.Money\x12\x0e\n\x06number\x18\x04 \x01(\t\"\x98\x04\n\x04Sale\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.stillopen.v1.SaleState\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12\x13\n\x0bregister_id\x18\x05 \x01(\t\x12\x10\n\x08staff_id\x18\x06 \x01(\t\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12%\n\x05lines\x18\x08 \x03(\x0b\x32\x16.stillopen.v1.SaleLine\x12%\n\x07tenders\x18\t \x03(\x0b\x32\x14.stillopen.v1.Tender\x12\"\n\x05total\x18\n \x01(\x0b\x32\x13.stillopen.v1.Money\x12%\n\x08tendered\x18\x0b \x01(\x0b\x32\x13.stillopen.v1.Money\x12 \n\x03\x64ue\x18\x0c \x01(\x0b\x32\x13.stillopen.v1.Money\x12#\n\x06\x63hange\x18\r \x01(\x0b\x32\x13.stillopen.v1.Money\x12.\n\nbegin_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07receipt\x18\x0f \x01(\x0b\x32\x15.stillopen.v1.Receipt\x12\x15\n\rrecalled_from\x18\x10 \x01(\t\x12 \n\x03tax\x18\x11 \x01(\x0b\x32\x13.stillopen.v1.Money\"\xa9\x01\n\x07Receipt\x12\x16\n\x0ereceipt_number\x18\x01 \x01(\t\x12\x13\n\x0bregister_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x06\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x15\n\rdigest_prefix\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07offline\x18\x07 \x01(\x08\"u\n\x05\x45ntry\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x15\n\rparent_digest\x18\x04 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x0c\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\"\xb3\x02\n\rJournalRecord\x12(\n\x06parent\x18\x01 \x01(\x0b\x32\x18.stillopen.v1.LaneParent\x12-\n\twall_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ereceipt_number\x18\x03 \x01(\t\x12\x0f\n\x07offline\x18\x04 \x01(\x08\x12/\n\x0bserver_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rclock_suspect\x18\x06 \x01(\x08\x12\"\n\x04sale\x18\n \x01(\x0b\x32\x12.stillopen.v1.SaleH\x00\x12*\n\x06unlock\x18\x0b \x01(\x0b\x32\x18.stillopen.v1.CardUnlockH\x00\x42\x08\n\x06record\"=\n\nLaneParent\x12\r\n\x05\x65poch\x18\x01 \x01(\x06\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\")\n\nEntryRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0c\n\x04last\x18\x02 \x01(\x04\"6\n\nCardUnlock\x12\x10\n\x08lock_key\x18\x01 \x01(\x0c\x12\x16\n\x0etransaction_id\x18\x02 \x01(\t\"G\n\x0fJournalPosition\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"`\n\x0cImportReport\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x0f\n\x07refused\x18\x02 \x01(\x04\x12-\n\x08refusals\x18\x03 \x03(\x0b\x32\x1b.stillopen.v1.ImportRefusal\"L\n\rImportRefusal\x12\x0b\n\x03row\x18\x01 \x01(\x04\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t*Y\n\x08\x43\x61rdKind\x12\x19\n\x15\x43\x41RD_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41RD_KIND_GIFT_CARD\x10\x01\x12\x19\n\x15\x43\x41RD_KIND_CREDIT_MEMO\x10\x02*\xa9\x01\n\x0b\x43\x61rdPurpose\x12\x1c\n\x18\x43\x41RD_PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41RD_PURPOSE_REDEEM\x10\x01\x12\x16\n\x12\x43\x41RD_PURPOSE_ISSUE\x10\x02\x12\x17\n\x13\x43\x41RD_PURPOSE_RELOAD\x10\x03\x12\x17\n\x13\x43\x41RD_PURPOSE_REFUND\x10\x04\x12\x19\n\x15\x43\x41RD_PURPOSE_CASH_OUT\x10\x05*\x87\x01\n\tSaleState\x12\x1a\n\x16SALE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSALE_STATE_OPEN\x10\x01\x12\x18\n\x14SALE_STATE_SUSPENDED\x10\x02\x12\x18\n\x14SALE_STATE_COMPLETED\x10\x03\x12\x15\n\x11SALE_STATE_VOIDED\x10\x04*w\n\nTenderKind\x12\x1b\n\x17TENDER_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10TENDER_KIND_CASH\x10\x01\x12\x19\n\x15TENDER_KIND_GIFT_CARD\x10\x02\x12\x1b\n\x17TENDER_KIND_CREDIT_MEMO\x10\x03*\xe1\x01\n\rLaneAlarmKind\x12\x1f\n\x1bLANE_ALARM_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16LANE_ALARM_KIND_CLONED\x10\x01\x12\x1c\n\x18LANE_ALARM_KIND_RESTORED\x10\x02\x12\x18\n\x14LANE_ALARM_KIND_LOST\x10\x03\x12\x1c\n\x18LANE_ALARM_KIND_REPLACED\x10\x04\x12\x1c\n\x18LANE_ALARM_KIND_CONFLICT\x10\x05\x12\x1f\n\x1bLANE_ALARM_KIND_TAKES_TURNS\x10\x06\x42=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,46 +34,62 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stillopen.v1.types_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020org.stillopen.v1P\001Z\030stillopen/v1;stillopenv1\252\002\014Stillopen.V1'
-  _globals['_SALESTATE']._serialized_start=3410
-  _globals['_SALESTATE']._serialized_end=3545
-  _globals['_TENDERKIND']._serialized_start=3547
-  _globals['_TENDERKIND']._serialized_end=3637
+  _globals['_CARDKIND']._serialized_start=4340
+  _globals['_CARDKIND']._serialized_end=4429
+  _globals['_CARDPURPOSE']._serialized_start=4432
+  _globals['_CARDPURPOSE']._serialized_end=4601
+  _globals['_SALESTATE']._serialized_start=4604
+  _globals['_SALESTATE']._serialized_end=4739
+  _globals['_TENDERKIND']._serialized_start=4741
+  _globals['_TENDERKIND']._serialized_end=4860
+  _globals['_LANEALARMKIND']._serialized_start=4863
+  _globals['_LANEALARMKIND']._serialized_end=5088
   _globals['_MONEY']._serialized_start=107
   _globals['_MONEY']._serialized_end=158
-  _globals['_PRODUCT']._serialized_start=160
-  _globals['_PRODUCT']._serialized_end=257
-  _globals['_STAFFMEMBER']._serialized_start=259
-  _globals['_STAFFMEMBER']._serialized_end=327
-  _globals['_GIFTCARDPARAMETERS']._serialized_start=330
-  _globals['_GIFTCARDPARAMETERS']._serialized_end=596
-  _globals['_PARAMETERS']._serialized_start=598
-  _globals['_PARAMETERS']._serialized_end=703
-  _globals['_OFFLINEPROFILE']._serialized_start=706
-  _globals['_OFFLINEPROFILE']._serialized_end=1377
-  _globals['_SALELINE']._serialized_start=1380
-  _globals['_SALELINE']._serialized_end=1692
-  _globals['_RETURNOF']._serialized_start=1694
-  _globals['_RETURNOF']._serialized_end=1761
-  _globals['_TENDER']._serialized_start=1764
-  _globals['_TENDER']._serialized_end=1922
-  _globals['_CARDTENDER']._serialized_start=1924
-  _globals['_CARDTENDER']._serialized_end=2028
-  _globals['_SALE']._serialized_start=2031
-  _globals['_SALE']._serialized_end=2510
-  _globals['_RECEIPT']._serialized_start=2513
-  _globals['_RECEIPT']._serialized_end=2682
-  _globals['_ENTRY']._serialized_start=2684
-  _globals['_ENTRY']._serialized_end=2801
-  _globals['_JOURNALRECORD']._serialized_start=2804
-  _globals['_JOURNALRECORD']._serialized_end=3039
-  _globals['_LANEPARENT']._serialized_start=3041
-  _globals['_LANEPARENT']._serialized_end=3102
-  _globals['_CARDUNLOCK']._serialized_start=3104
-  _globals['_CARDUNLOCK']._serialized_end=3158
-  _globals['_JOURNALPOSITION']._serialized_start=3160
-  _globals['_JOURNALPOSITION']._serialized_end=3231
-  _globals['_IMPORTREPORT']._serialized_start=3233
-  _globals['_IMPORTREPORT']._serialized_end=3329
-  _globals['_IMPORTREFUSAL']._serialized_start=3331
-  _globals['_IMPORTREFUSAL']._serialized_end=3407
+  _globals['_PRODUCT']._serialized_start=161
+  _globals['_PRODUCT']._serialized_end=304
+  _globals['_STAFFMEMBER']._serialized_start=306
+  _globals['_STAFFMEMBER']._serialized_end=391
+  _globals['_MANAGERWORD']._serialized_start=393
+  _globals['_MANAGERWORD']._serialized_end=458
+  _globals['_CARDPARAMETERS']._serialized_start=461
+  _globals['_CARDPARAMETERS']._serialized_end=768
+  _globals['_PARAMETERS']._serialized_start=771
+  _globals['_PARAMETERS']._serialized_end=977
+  _globals['_OFFLINEPROFILE']._serialized_start=980
+  _globals['_OFFLINEPROFILE']._serialized_end=1651
+  _globals['_SALELINE']._serialized_start=1654
+  _globals['_SALELINE']._serialized_end=2084
+  _globals['_RETURNOF']._serialized_start=2086
+  _globals['_RETURNOF']._serialized_end=2153
+  _globals['_LINERETURNED']._serialized_start=2155
+  _globals['_LINERETURNED']._serialized_end=2253
+  _globals['_RETURNLINE']._serialized_start=2255
+  _globals['_RETURNLINE']._serialized_end=2332
+  _globals['_TENDER']._serialized_start=2335
+  _globals['_TENDER']._serialized_end=2491
+  _globals['_HELDCARD']._serialized_start=2494
+  _globals['_HELDCARD']._serialized_end=2681
+  _globals['_NEWMEMO']._serialized_start=2683
+  _globals['_NEWMEMO']._serialized_end=2787
+  _globals['_SALE']._serialized_start=2790
+  _globals['_SALE']._serialized_end=3326
+  _globals['_RECEIPT']._serialized_start=3329
+  _globals['_RECEIPT']._serialized_end=3498
+  _globals['_ENTRY']._serialized_start=3500
+  _globals['_ENTRY']._serialized_end=3617
+  _globals['_JOURNALRECORD']._serialized_start=3620
+  _globals['_JOURNALRECORD']._serialized_end=3927
+  _globals['_LANEPARENT']._serialized_start=3929
+  _globals['_LANEPARENT']._serialized_end=3990
+  _globals['_ENTRYRANGE']._serialized_start=3992
+  _globals['_ENTRYRANGE']._serialized_end=4033
+  _globals['_CARDUNLOCK']._serialized_start=4035
+  _globals['_CARDUNLOCK']._serialized_end=4089
+  _globals['_JOURNALPOSITION']._serialized_start=4091
+  _globals['_JOURNALPOSITION']._serialized_end=4162
+  _globals['_IMPORTREPORT']._serialized_start=4164
+  _globals['_IMPORTREPORT']._serialized_end=4260
+  _globals['_IMPORTREFUSAL']._serialized_start=4262
+  _globals['_IMPORTREFUSAL']._serialized_end=4338
 # @@protoc_insertion_point(module_scope)

@@ -21,6 +21,64 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _CardKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_CardKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    CARD_KIND_UNSPECIFIED: _CardKind.ValueType  # 0
+    """Not a kind; read as a gift card."""
+    CARD_KIND_GIFT_CARD: _CardKind.ValueType  # 1
+    """Sold, reloaded and spent bit by bit."""
+    CARD_KIND_CREDIT_MEMO: _CardKind.ValueType  # 2
+    """Given for a return and good for one sale; what is left becomes a new one."""
+
+class CardKind(_CardKind, metaclass=_CardKindEnumTypeWrapper):
+    """What a card is."""
+
+CARD_KIND_UNSPECIFIED: CardKind.ValueType  # 0
+"""Not a kind; read as a gift card."""
+CARD_KIND_GIFT_CARD: CardKind.ValueType  # 1
+"""Sold, reloaded and spent bit by bit."""
+CARD_KIND_CREDIT_MEMO: CardKind.ValueType  # 2
+"""Given for a return and good for one sale; what is left becomes a new one."""
+
+class _CardPurpose:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardPurposeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_CardPurpose.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    CARD_PURPOSE_UNSPECIFIED: _CardPurpose.ValueType  # 0
+    """Not a purpose; read as REDEEM in journals of older software."""
+    CARD_PURPOSE_REDEEM: _CardPurpose.ValueType  # 1
+    """To pay with the card."""
+    CARD_PURPOSE_ISSUE: _CardPurpose.ValueType  # 2
+    """To create it: a gift card is sold, a credit memo is given for a return."""
+    CARD_PURPOSE_RELOAD: _CardPurpose.ValueType  # 3
+    """To sell more money on a gift card."""
+    CARD_PURPOSE_REFUND: _CardPurpose.ValueType  # 4
+    """To give the money of a return back onto a gift card."""
+    CARD_PURPOSE_CASH_OUT: _CardPurpose.ValueType  # 5
+    """To give out what is left on a gift card, in cash."""
+
+class CardPurpose(_CardPurpose, metaclass=_CardPurposeEnumTypeWrapper):
+    """What is done with a card. The purpose gives the direction; amounts are above zero."""
+
+CARD_PURPOSE_UNSPECIFIED: CardPurpose.ValueType  # 0
+"""Not a purpose; read as REDEEM in journals of older software."""
+CARD_PURPOSE_REDEEM: CardPurpose.ValueType  # 1
+"""To pay with the card."""
+CARD_PURPOSE_ISSUE: CardPurpose.ValueType  # 2
+"""To create it: a gift card is sold, a credit memo is given for a return."""
+CARD_PURPOSE_RELOAD: CardPurpose.ValueType  # 3
+"""To sell more money on a gift card."""
+CARD_PURPOSE_REFUND: CardPurpose.ValueType  # 4
+"""To give the money of a return back onto a gift card."""
+CARD_PURPOSE_CASH_OUT: CardPurpose.ValueType  # 5
+"""To give out what is left on a gift card, in cash."""
+
 class _SaleState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -63,7 +121,11 @@ class _TenderKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_TenderKind.
     TENDER_KIND_CASH: _TenderKind.ValueType  # 1
     """Notes and coins. Negative when they are given out for a return."""
     TENDER_KIND_GIFT_CARD: _TenderKind.ValueType  # 2
-    """A gift card, locked at headquarters when the tender is added."""
+    """A gift card, locked at headquarters when the tender is added.
+    Negative refunds a return onto it.
+    """
+    TENDER_KIND_CREDIT_MEMO: _TenderKind.ValueType  # 3
+    """A credit memo, locked at headquarters when the tender is added. Negative issues one for a return."""
 
 class TenderKind(_TenderKind, metaclass=_TenderKindEnumTypeWrapper):
     """What a tender pays with."""
@@ -73,7 +135,54 @@ TENDER_KIND_UNSPECIFIED: TenderKind.ValueType  # 0
 TENDER_KIND_CASH: TenderKind.ValueType  # 1
 """Notes and coins. Negative when they are given out for a return."""
 TENDER_KIND_GIFT_CARD: TenderKind.ValueType  # 2
-"""A gift card, locked at headquarters when the tender is added."""
+"""A gift card, locked at headquarters when the tender is added.
+Negative refunds a return onto it.
+"""
+TENDER_KIND_CREDIT_MEMO: TenderKind.ValueType  # 3
+"""A credit memo, locked at headquarters when the tender is added. Negative issues one for a return."""
+
+class _LaneAlarmKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LaneAlarmKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_LaneAlarmKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    LANE_ALARM_KIND_UNSPECIFIED: _LaneAlarmKind.ValueType  # 0
+    """Not said."""
+    LANE_ALARM_KIND_CLONED: _LaneAlarmKind.ValueType  # 1
+    """Another lane of the register begins where this one does: two disks came from one image."""
+    LANE_ALARM_KIND_RESTORED: _LaneAlarmKind.ValueType  # 2
+    """The lane goes on beyond the entry that the next one names as its last: an old image was put back,
+    or two processes of one register run.
+    """
+    LANE_ALARM_KIND_LOST: _LaneAlarmKind.ValueType  # 3
+    """The register claims a shorter lane than it did before."""
+    LANE_ALARM_KIND_REPLACED: _LaneAlarmKind.ValueType  # 4
+    """The register's journal was begun anew beside lanes that exist."""
+    LANE_ALARM_KIND_CONFLICT: _LaneAlarmKind.ValueType  # 5
+    """An entry came under a key that another has."""
+    LANE_ALARM_KIND_TAKES_TURNS: _LaneAlarmKind.ValueType  # 6
+    """Two processes speak under one name by turns."""
+
+class LaneAlarmKind(_LaneAlarmKind, metaclass=_LaneAlarmKindEnumTypeWrapper):
+    """What is strange about a lane, for people; nothing is refused for it."""
+
+LANE_ALARM_KIND_UNSPECIFIED: LaneAlarmKind.ValueType  # 0
+"""Not said."""
+LANE_ALARM_KIND_CLONED: LaneAlarmKind.ValueType  # 1
+"""Another lane of the register begins where this one does: two disks came from one image."""
+LANE_ALARM_KIND_RESTORED: LaneAlarmKind.ValueType  # 2
+"""The lane goes on beyond the entry that the next one names as its last: an old image was put back,
+or two processes of one register run.
+"""
+LANE_ALARM_KIND_LOST: LaneAlarmKind.ValueType  # 3
+"""The register claims a shorter lane than it did before."""
+LANE_ALARM_KIND_REPLACED: LaneAlarmKind.ValueType  # 4
+"""The register's journal was begun anew beside lanes that exist."""
+LANE_ALARM_KIND_CONFLICT: LaneAlarmKind.ValueType  # 5
+"""An entry came under a key that another has."""
+LANE_ALARM_KIND_TAKES_TURNS: LaneAlarmKind.ValueType  # 6
+"""Two processes speak under one name by turns."""
 
 @typing.final
 class Money(message.Message):
@@ -109,10 +218,16 @@ class Product(message.Message):
     NAME_FIELD_NUMBER: builtins.int
     PRICE_FIELD_NUMBER: builtins.int
     BARCODES_FIELD_NUMBER: builtins.int
+    TAX_GROUP_FIELD_NUMBER: builtins.int
+    TAX_PERCENT_MILLI_FIELD_NUMBER: builtins.int
     product_id: builtins.str
     """Identifies the product, at most 40 printable ASCII characters, compared without regard to case."""
     name: builtins.str
     """The name on the receipt, at most 200 characters without control characters."""
+    tax_group: builtins.str
+    """The tax group; empty when no tax is in the price."""
+    tax_percent_milli: builtins.int
+    """Its rate in thousandths of a percent: 21 % is 21,000. The price includes it."""
     @builtins.property
     def price(self) -> Money:
         """The price of one unit, tax included."""
@@ -128,10 +243,12 @@ class Product(message.Message):
         name: builtins.str = ...,
         price: Money | None = ...,
         barcodes: abc.Iterable[builtins.str] | None = ...,
+        tax_group: builtins.str = ...,
+        tax_percent_milli: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["barcodes", b"barcodes", "name", b"name", "price", b"price", "product_id", b"product_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["barcodes", b"barcodes", "name", b"name", "price", b"price", "product_id", b"product_id", "tax_group", b"tax_group", "tax_percent_milli", b"tax_percent_milli"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -144,28 +261,60 @@ class StaffMember(message.Message):
     STAFF_ID_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     PASSWORD_HASH_FIELD_NUMBER: builtins.int
+    MANAGER_FIELD_NUMBER: builtins.int
     staff_id: builtins.str
     """What the person types to sign in."""
     name: builtins.str
     """The name shown on receipts and screens."""
     password_hash: builtins.str
     """A scrypt hash "scrypt$n$r$p$salt$key" in base 64; never the password."""
+    manager: builtins.bool
+    """Whether the person may end locks and claims of others at a register. Absent means no."""
     def __init__(
         self,
         *,
         staff_id: builtins.str = ...,
         name: builtins.str = ...,
         password_hash: builtins.str = ...,
+        manager: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "password_hash", b"password_hash", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["manager", b"manager", "name", b"name", "password_hash", b"password_hash", "staff_id", b"staff_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
-class GiftCardParameters(message.Message):
-    """The parameters of group Posting, tab Gift card."""
+class ManagerWord(message.Message):
+    """A manager's word for what a cashier may not do alone. It goes no further than the channel."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STAFF_ID_FIELD_NUMBER: builtins.int
+    PASSWORD_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    staff_id: builtins.str
+    """Who."""
+    password: builtins.str
+    """The password; never kept, never logged."""
+    reason: builtins.str
+    """Why; required and kept."""
+    def __init__(
+        self,
+        *,
+        staff_id: builtins.str = ...,
+        password: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["password", b"password", "reason", b"reason", "staff_id", b"staff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CardParameters(message.Message):
+    """The parameters of group Posting, tabs Gift card and Credit memo."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -175,13 +324,15 @@ class GiftCardParameters(message.Message):
     GRACE_FIELD_NUMBER: builtins.int
     SETTLE_MARGIN_FIELD_NUMBER: builtins.int
     HOLD_AMOUNT_ONLY_FIELD_NUMBER: builtins.int
+    CASH_OUT_UP_TO_FIELD_NUMBER: builtins.int
     allow_concluding_offline: builtins.bool
-    """Whether a sale that already holds a locked gift card may be concluded without headquarters'
-    word. Absent means no.
+    """Whether a sale that already holds a locked card may be concluded without headquarters' word.
+    Absent means no.
     """
     hold_amount_only: builtins.bool
     """Whether registers hold only what a tender pays, so that the rest of a card can be used elsewhere
     meanwhile. Absent holds the whole card.
+    For credit memos it means nothing.
     """
     @builtins.property
     def conclude_within(self) -> duration_pb2.Duration:
@@ -199,6 +350,10 @@ class GiftCardParameters(message.Message):
     def settle_margin(self) -> duration_pb2.Duration:
         """How long a concluded sale may take to come home and still be certain of its money."""
 
+    @builtins.property
+    def cash_out_up_to(self) -> Money:
+        """Up to how much left on a gift card may be given out in cash. Absent means nothing."""
+
     def __init__(
         self,
         *,
@@ -208,10 +363,11 @@ class GiftCardParameters(message.Message):
         grace: duration_pb2.Duration | None = ...,
         settle_margin: duration_pb2.Duration | None = ...,
         hold_amount_only: builtins.bool = ...,
+        cash_out_up_to: Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["conclude_within", b"conclude_within", "grace", b"grace", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["cash_out_up_to", b"cash_out_up_to", "conclude_within", b"conclude_within", "grace", b"grace", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_concluding_offline", b"allow_concluding_offline", "conclude_within", b"conclude_within", "grace", b"grace", "hold_amount_only", b"hold_amount_only", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_concluding_offline", b"allow_concluding_offline", "cash_out_up_to", b"cash_out_up_to", "conclude_within", b"conclude_within", "grace", b"grace", "hold_amount_only", b"hold_amount_only", "lease", b"lease", "settle_margin", b"settle_margin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,24 +380,38 @@ class Parameters(message.Message):
     VERSION_FIELD_NUMBER: builtins.int
     CURRENCY_CODE_FIELD_NUMBER: builtins.int
     GIFT_CARD_FIELD_NUMBER: builtins.int
+    CREDIT_MEMO_FIELD_NUMBER: builtins.int
+    JOURNAL_RETENTION_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Rises by one with each change; 0 before the first."""
     currency_code: builtins.str
     """The currency of the stores."""
     @builtins.property
-    def gift_card(self) -> GiftCardParameters:
+    def gift_card(self) -> CardParameters:
         """The rules of gift cards."""
+
+    @builtins.property
+    def credit_memo(self) -> CardParameters:
+        """The rules of credit memos. Absent means the defaults."""
+
+    @builtins.property
+    def journal_retention(self) -> duration_pb2.Duration:
+        """For how long headquarters holds journal entries before registers may delete theirs; longer than
+        the age of the oldest backup it may be restored from. Absent means 30 days, zero never.
+        """
 
     def __init__(
         self,
         *,
         version: builtins.int = ...,
         currency_code: builtins.str = ...,
-        gift_card: GiftCardParameters | None = ...,
+        gift_card: CardParameters | None = ...,
+        credit_memo: CardParameters | None = ...,
+        journal_retention: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["gift_card", b"gift_card"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["credit_memo", b"credit_memo", "gift_card", b"gift_card", "journal_retention", b"journal_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["currency_code", b"currency_code", "gift_card", b"gift_card", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["credit_memo", b"credit_memo", "currency_code", b"currency_code", "gift_card", b"gift_card", "journal_retention", b"journal_retention", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,6 +531,10 @@ class SaleLine(message.Message):
     VOIDED_FIELD_NUMBER: builtins.int
     CATALOGUE_SEQUENCE_FIELD_NUMBER: builtins.int
     RETURN_OF_FIELD_NUMBER: builtins.int
+    TAX_GROUP_FIELD_NUMBER: builtins.int
+    TAX_PERCENT_MILLI_FIELD_NUMBER: builtins.int
+    TAX_FIELD_NUMBER: builtins.int
+    CARD_FIELD_NUMBER: builtins.int
     line_id: builtins.str
     """Identifies the line within its sale; never reused."""
     product_id: builtins.str
@@ -375,6 +549,10 @@ class SaleLine(message.Message):
     """True when the line was taken off; it counts for nothing."""
     catalogue_sequence: builtins.int
     """The sequence of the master data the prices came from."""
+    tax_group: builtins.str
+    """The tax group of the product then."""
+    tax_percent_milli: builtins.int
+    """Its rate in thousandths of a percent then."""
     @builtins.property
     def unit_price(self) -> Money:
         """The price of one unit on this line."""
@@ -391,6 +569,14 @@ class SaleLine(message.Message):
     def return_of(self) -> ReturnOf:
         """Set on a return line: what is given back."""
 
+    @builtins.property
+    def tax(self) -> Money:
+        """How much of the line's total is tax, rounded once, half up."""
+
+    @builtins.property
+    def card(self) -> HeldCard:
+        """Set on a line that issues, reloads or cashes out a gift card; it has no product."""
+
     def __init__(
         self,
         *,
@@ -405,10 +591,14 @@ class SaleLine(message.Message):
         voided: builtins.bool = ...,
         catalogue_sequence: builtins.int = ...,
         return_of: ReturnOf | None = ...,
+        tax_group: builtins.str = ...,
+        tax_percent_milli: builtins.int = ...,
+        tax: Money | None = ...,
+        card: HeldCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["list_price", b"list_price", "return_of", b"return_of", "total", b"total", "unit_price", b"unit_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["card", b"card", "list_price", b"list_price", "return_of", b"return_of", "tax", b"tax", "total", b"total", "unit_price", b"unit_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["catalogue_sequence", b"catalogue_sequence", "line_id", b"line_id", "list_price", b"list_price", "name", b"name", "price_reason", b"price_reason", "product_id", b"product_id", "quantity_milli", b"quantity_milli", "return_of", b"return_of", "total", b"total", "unit_price", b"unit_price", "voided", b"voided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["card", b"card", "catalogue_sequence", b"catalogue_sequence", "line_id", b"line_id", "list_price", b"list_price", "name", b"name", "price_reason", b"price_reason", "product_id", b"product_id", "quantity_milli", b"quantity_milli", "return_of", b"return_of", "tax", b"tax", "tax_group", b"tax_group", "tax_percent_milli", b"tax_percent_milli", "total", b"total", "unit_price", b"unit_price", "voided", b"voided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -441,6 +631,64 @@ class ReturnOf(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class LineReturned(message.Message):
+    """How much of a line was returned by other sales."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: builtins.int
+    RETURNED_MILLI_FIELD_NUMBER: builtins.int
+    RETURNS_FIELD_NUMBER: builtins.int
+    line_id: builtins.str
+    """The line."""
+    returned_milli: builtins.int
+    """Thousandths of a unit, zero or more: what the returns below come to."""
+    @builtins.property
+    def returns(self) -> containers.RepeatedCompositeFieldContainer[ReturnLine]:
+        """The lines that gave it back, so that two who know some of them can tell the same from another."""
+
+    def __init__(
+        self,
+        *,
+        line_id: builtins.str = ...,
+        returned_milli: builtins.int = ...,
+        returns: abc.Iterable[ReturnLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["line_id", b"line_id", "returned_milli", b"returned_milli", "returns", b"returns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReturnLine(message.Message):
+    """A line of a completed sale that gave something back."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    LINE_ID_FIELD_NUMBER: builtins.int
+    QUANTITY_MILLI_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale it stands in."""
+    line_id: builtins.str
+    """The line of that sale."""
+    quantity_milli: builtins.int
+    """How much it gave back, in thousandths of a unit, above zero."""
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        line_id: builtins.str = ...,
+        quantity_milli: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["line_id", b"line_id", "quantity_milli", b"quantity_milli", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Tender(message.Message):
     """A payment of a sale."""
 
@@ -462,7 +710,7 @@ class Tender(message.Message):
         """What was given; for cash this may exceed what was due, the rest is change."""
 
     @builtins.property
-    def card(self) -> CardTender:
+    def card(self) -> HeldCard:
         """Set on card tenders."""
 
     def __init__(
@@ -472,7 +720,7 @@ class Tender(message.Message):
         kind: TenderKind.ValueType = ...,
         amount: Money | None = ...,
         voided: builtins.bool = ...,
-        card: CardTender | None = ...,
+        card: HeldCard | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "card", b"card"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
@@ -481,8 +729,8 @@ class Tender(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
-class CardTender(message.Message):
-    """The card behind a tender. Never its number."""
+class HeldCard(message.Message):
+    """The card behind a tender or a line. Never its number."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -490,15 +738,23 @@ class CardTender(message.Message):
     CARD_ID_FIELD_NUMBER: builtins.int
     LAST_FOUR_FIELD_NUMBER: builtins.int
     BALANCE_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
+    NEW_MEMO_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
-    """The lock that the tender holds, 16 random bytes."""
+    """The lock that is held for it, 16 random bytes."""
     card_id: builtins.str
     """Headquarters' name for the card, derived from its number with a key only headquarters has."""
     last_four: builtins.str
     """The last four digits of the number, for people."""
+    purpose: CardPurpose.ValueType
+    """What is done with it."""
     @builtins.property
     def balance(self) -> Money:
         """What was on the card when it was locked."""
+
+    @builtins.property
+    def new_memo(self) -> NewMemo:
+        """The credit memo that is made: the one issued, or the remainder of the one redeemed."""
 
     def __init__(
         self,
@@ -507,10 +763,46 @@ class CardTender(message.Message):
         card_id: builtins.str = ...,
         last_four: builtins.str = ...,
         balance: Money | None = ...,
+        purpose: CardPurpose.ValueType = ...,
+        new_memo: NewMemo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "new_memo", b"new_memo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "card_id", b"card_id", "last_four", b"last_four", "lock_key", b"lock_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "card_id", b"card_id", "last_four", b"last_four", "lock_key", b"lock_key", "new_memo", b"new_memo", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class NewMemo(message.Message):
+    """A credit memo that a sale makes. Its number was drawn by the register."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NUMBER_SHA256_FIELD_NUMBER: builtins.int
+    LAST_FOUR_FIELD_NUMBER: builtins.int
+    AMOUNT_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    number_sha256: builtins.bytes
+    """SHA-256 of its number."""
+    last_four: builtins.str
+    """The last four characters of its number, for people."""
+    number: builtins.str
+    """The number, to be printed. Set only in answers of the register; never in a journal."""
+    @builtins.property
+    def amount(self) -> Money:
+        """What is on it."""
+
+    def __init__(
+        self,
+        *,
+        number_sha256: builtins.bytes = ...,
+        last_four: builtins.str = ...,
+        amount: Money | None = ...,
+        number: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount", b"amount", "last_four", b"last_four", "number", b"number", "number_sha256", b"number_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -535,6 +827,8 @@ class Sale(message.Message):
     CHANGE_FIELD_NUMBER: builtins.int
     BEGIN_TIME_FIELD_NUMBER: builtins.int
     RECEIPT_FIELD_NUMBER: builtins.int
+    RECALLED_FROM_FIELD_NUMBER: builtins.int
+    TAX_FIELD_NUMBER: builtins.int
     transaction_id: builtins.str
     """32 hexadecimal digits, time-ordered, never reused."""
     version: builtins.int
@@ -549,6 +843,8 @@ class Sale(message.Message):
     """Who rings it up."""
     currency_code: builtins.str
     """The currency of every amount in it."""
+    recalled_from: builtins.str
+    """The suspended sale that it goes on from; empty for none."""
     @builtins.property
     def lines(self) -> containers.RepeatedCompositeFieldContainer[SaleLine]:
         """The lines in the order they were rung up, voided ones too."""
@@ -581,6 +877,10 @@ class Sale(message.Message):
     def receipt(self) -> Receipt:
         """Set once the sale is final."""
 
+    @builtins.property
+    def tax(self) -> Money:
+        """How much of the total is tax: the sum of the lines' taxes."""
+
     def __init__(
         self,
         *,
@@ -599,10 +899,12 @@ class Sale(message.Message):
         change: Money | None = ...,
         begin_time: timestamp_pb2.Timestamp | None = ...,
         receipt: Receipt | None = ...,
+        recalled_from: builtins.str = ...,
+        tax: Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "due", b"due", "receipt", b"receipt", "tendered", b"tendered", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "due", b"due", "receipt", b"receipt", "tax", b"tax", "tendered", b"tendered", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "currency_code", b"currency_code", "due", b"due", "lines", b"lines", "receipt", b"receipt", "register_id", b"register_id", "staff_id", b"staff_id", "state", b"state", "store_id", b"store_id", "tendered", b"tendered", "tenders", b"tenders", "total", b"total", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "currency_code", b"currency_code", "due", b"due", "lines", b"lines", "recalled_from", b"recalled_from", "receipt", b"receipt", "register_id", b"register_id", "staff_id", b"staff_id", "state", b"state", "store_id", b"store_id", "tax", b"tax", "tendered", b"tendered", "tenders", b"tenders", "total", b"total", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -706,12 +1008,16 @@ class JournalRecord(message.Message):
     WALL_TIME_FIELD_NUMBER: builtins.int
     RECEIPT_NUMBER_FIELD_NUMBER: builtins.int
     OFFLINE_FIELD_NUMBER: builtins.int
+    SERVER_TIME_FIELD_NUMBER: builtins.int
+    CLOCK_SUSPECT_FIELD_NUMBER: builtins.int
     SALE_FIELD_NUMBER: builtins.int
     UNLOCK_FIELD_NUMBER: builtins.int
     receipt_number: builtins.str
     """The receipt number of a final sale, for people."""
     offline: builtins.bool
     """True when the register was offline."""
+    clock_suspect: builtins.bool
+    """True when the two differed by more than a day."""
     @builtins.property
     def parent(self) -> LaneParent:
         """Set in the first entry of a lane only."""
@@ -719,6 +1025,12 @@ class JournalRecord(message.Message):
     @builtins.property
     def wall_time(self) -> timestamp_pb2.Timestamp:
         """The register's wall clock. Information; nothing is ordered or authorised by it."""
+
+    @builtins.property
+    def server_time(self) -> timestamp_pb2.Timestamp:
+        """What the channel's clock showed then, as far as the register could tell; absent before it was
+        first heard. Information like wall_time.
+        """
 
     @builtins.property
     def sale(self) -> Sale:
@@ -735,12 +1047,14 @@ class JournalRecord(message.Message):
         wall_time: timestamp_pb2.Timestamp | None = ...,
         receipt_number: builtins.str = ...,
         offline: builtins.bool = ...,
+        server_time: timestamp_pb2.Timestamp | None = ...,
+        clock_suspect: builtins.bool = ...,
         sale: Sale | None = ...,
         unlock: CardUnlock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["parent", b"parent", "record", b"record", "sale", b"sale", "unlock", b"unlock", "wall_time", b"wall_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["parent", b"parent", "record", b"record", "sale", b"sale", "server_time", b"server_time", "unlock", b"unlock", "wall_time", b"wall_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["offline", b"offline", "parent", b"parent", "receipt_number", b"receipt_number", "record", b"record", "sale", b"sale", "unlock", b"unlock", "wall_time", b"wall_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["clock_suspect", b"clock_suspect", "offline", b"offline", "parent", b"parent", "receipt_number", b"receipt_number", "record", b"record", "sale", b"sale", "server_time", b"server_time", "unlock", b"unlock", "wall_time", b"wall_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_record: _TypeAlias = typing.Literal["sale", "unlock"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = typing.Literal["record", b"record"]  # noqa: Y015
@@ -771,6 +1085,30 @@ class LaneParent(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "epoch", b"epoch", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EntryRange(message.Message):
+    """Entries of a lane, from one to another."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    first: builtins.int
+    """The first."""
+    last: builtins.int
+    """The last."""
+    def __init__(
+        self,
+        *,
+        first: builtins.int = ...,
+        last: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,71 @@
+"""Writes to sales: one at a time, to their end, each naming the version it saw."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
+
+from stillopen.core.errors import Reason, Refused
+from stillopen.core.sale import Sale
+from stillopen.register.sales import Change, SaleStore
+from stillopen.rpc.shielded import to_its_end
+
+T = TypeVar("T")
+
+
+def digest_of(*request: object) -> bytes:
+    """What a write asks for, so that its repeat is known."""
+    return hashlib.sha256(repr(request).encode()).digest()
+
+
+class Writes:
+    """How the parts of a register write: whatever became of the caller, a write runs to its end."""
+
+    def __init__(self, sales: SaleStore) -> None:
+        self.sales = sales
+        self.staff_id = ""
+        """Who is signed in; empty for nobody."""
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def signed_in(self) -> str:
+        """Who is signed in; Refused NOT_SIGNED_IN."""
+        if not self.staff_id:
+            raise Refused(Reason.NOT_SIGNED_IN, "sign in first")
+        return self.staff_id
+
+    async def change(
+        self, transaction_id: str, version: int, request: tuple[object, ...], change: Change
+    ) -> Sale:
+        """Makes the next version of a sale; `request` is what was asked, to know its repeat."""
+        digest = digest_of(*request)
+        return await self.write(lambda: self.sales.change(transaction_id, version, digest, change))
+
+    async def write(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Runs a write of the person who is signed in; Refused NOT_SIGNED_IN."""
+        self.signed_in()
+        return await self.alone(work)
+
+    async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Runs it when no other write runs, and to its end."""
+
+        async def run() -> T:
+            async with self._one_at_a_time:
+                return await work()
+
+        return await to_its_end(self.own(run()))
+
+    def own(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        """A task that ends when the register is closed."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self, last: Callable[[], Awaitable[None]]) -> None:
+        """Finishes the write that runs, ends every task, then does what is last."""
+        async with self._one_at_a_time:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await last()
