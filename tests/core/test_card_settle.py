@@ -152,3 +152,21 @@ def test_an_operation_is_the_same_only_when_every_field_is(other: Operation) -> 
     assert DEBIT.digest() == replace(DEBIT).digest()
     assert len(DEBIT.digest()) == 32
     assert other.digest() != DEBIT.digest()
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_two_facts_whose_locks_lapsed_the_first_to_arrive_is_paid(
+    order: tuple[int, int],
+) -> None:
+    """H33: which one becomes the exception depends on the order; what is left does not."""
+    card = FULL
+    locks = [HELD, replace(TAKEN, until_s=HELD.until_s)]
+    first, second = (operation_of(number, 6_000) for number in order)
+    paid = decide_settle(first, card, locks, LAPSED_S)
+    assert isinstance(paid, Applied)
+    assert all(lock.state is not LockState.OPEN for lock in paid.changed)
+    card = replace(card, balance=card.balance + paid.change)
+    assert decide_settle(second, card, list(paid.changed), LAPSED_S) == Exceptional(
+        "SHORT", eur(2_000)
+    )
+    assert card.balance == eur(4_000)

@@ -334,3 +334,19 @@ async def test_only_registers_lock_cards(cards: Stub, estate: Estate) -> None:
     for caller in (ME, HEADQUARTERS, Caller(CallerKind.CHANNEL, "S1")):
         async with estate.refuses(Reason.NOT_ALLOWED):
             await ask(cards.LockCard, lock_of(1), caller)
+
+
+async def test_keys_are_known_for_ever(estate: Estate) -> None:
+    card_id = await locked(estate.cards, lock_of(1))
+    await ask(estate.cards.SettleTransaction, settle_of(1, card_id), HEADQUARTERS)
+    await locked(estate.cards, lock_of(2))
+    await ask(estate.cards.UnlockCard, unlock_of(2))
+    estate.clock.ahead_s = 10 * 366 * DAY_S
+    await estate.headquarters.stop()
+    await estate.headquarters.start()
+    answer = await ask(estate.cards.SettleTransaction, settle_of(1, card_id), HEADQUARTERS)
+    assert [(s.outcome, s.repeated) for s in answer.settlements] == [(APPLIED, True)]
+    assert (await ask(estate.cards.LockCard, lock_of(1))).lock.state == SETTLED
+    async with estate.refuses(Reason.LOCK_ENDED):
+        await ask(estate.cards.LockCard, lock_of(2))
+    assert (await estate.balance(GIFT)).balance == eur(4_700)

@@ -161,6 +161,23 @@ async def test_a_second_opener_of_a_registers_folder_is_refused(shop: Shop) -> N
     await shop.till.sold()
 
 
+async def test_a_stopped_register_keeps_its_folder_and_completes_its_sale_once(
+    shop: Shop,
+) -> None:
+    """H19: whoever starts another meanwhile is told; the first goes on where it was."""
+    sale = await shop.till.cash(await shop.till.rung_up())
+    shop.register.send(signal.SIGSTOP)
+    second = shop.another_register()
+    await second.spawn()
+    assert await second.ended() == 2
+    assert "REGISTER_IN_USE" in second.said()
+    shop.register.send(signal.SIGCONT)
+    done = await shop.till.complete(sale)
+    assert await shop.till.complete(sale) == done
+    [home] = await shop.until_home()
+    assert home.sale.transaction_id == sale.transaction_id
+
+
 async def test_a_damaged_journal_is_set_aside_never_deleted_and_said(shop: Shop) -> None:
     await shop.till.sold()
     await shop.until_home()

@@ -225,6 +225,27 @@ def test_a_sale_may_be_concluded_without_headquarters_while_its_window_is_open()
     act(story, plan=small(ALLOWED))
 
 
+@pytest.mark.parametrize("left_s", [0.5, -0.5])
+def test_a_slow_answer_makes_the_window_no_longer(left_s: float) -> None:
+    """The register counts from the moment it asked."""
+
+    async def story(scene: Scene) -> None:
+        till, loop = scene.till, asyncio.get_running_loop()
+        sale = await till.line(await till.begin())
+        scene.cut_headquarters(Cut.SILENT)
+        asked_s = loop.time()
+        paying = asyncio.create_task(till.card(sale))
+        await asyncio.sleep(1)
+        scene.heal_headquarters()
+        sale = await paying
+        scene.cut_headquarters(Cut.CLOSED)
+        await asyncio.sleep(asked_s + WINDOW_S - left_s - loop.time())
+        wanted = "" if left_s > 0 else "CONCLUDE_NOT_ALLOWED"
+        assert await refusal(till.complete(sale)) == wanted
+
+    act(story, plan=small(ALLOWED))
+
+
 @pytest.mark.parametrize("gone", ["parameter is off", "suspend", "hours", "wall", "reboot"])
 def test_what_closes_the_window(gone: str) -> None:
     async def story(scene: Scene) -> None:

@@ -112,7 +112,8 @@ def _picture(now: register_pb2.RegisterStatus, older_s: float = 0.0) -> Group:
         table.add_row("clock", "[red]more than a day from the store's[/]: set this machine's clock")
     table.add_row("signed in", now.staff_id or "nobody")
     table.add_row("open sale", now.open_transaction_id or "none")
-    table.add_row("works now", ", ".join(map(_operation, now.all_operations)))
+    for what, operations in _operations(now):
+        table.add_row(what, operations)
     return Group(table, _changes(now))
 
 
@@ -136,10 +137,17 @@ def _waiting_up(now: register_pb2.RegisterStatus) -> str:
     return text
 
 
-def _operation(operation: register_pb2.Operation) -> str:
-    ids = "/".join(map(str, operation.operation_ids))
-    text = f"{operation.name.lower()} {ids}".strip()
-    return text if operation.works_now else f"[dim]{text} ({operation.why_not})[/]"
+def _operations(now: register_pb2.RegisterStatus) -> list[tuple[str, str]]:
+    """What works now, then what does not, by the reason."""
+    by_reason: dict[str, list[str]] = {"": []}
+    for operation in now.all_operations:
+        ids = "/".join(map(str, operation.operation_ids))
+        name = operation.name.lower().replace("_", " ")
+        text = f"{name} ({ids})" if ids else name
+        by_reason.setdefault("" if operation.works_now else operation.why_not, []).append(text)
+    works = by_reason.pop("")
+    waits = [(f"[dim]{why}[/]", f"[dim]{', '.join(names)}[/]") for why, names in by_reason.items()]
+    return [("works now", ", ".join(works) or "nothing"), *waits]
 
 
 def _time(moment: Timestamp) -> str:

@@ -72,3 +72,5 @@ def show_table(columns: Iterable[str], rows: Iterable[Sequence[object]], title: 
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     out.print(table)
+    if not table.row_count:
+        out.print("[dim] none[/]")
