@@ -110,25 +110,32 @@ async def test_a_register_that_is_silent_for_days_is_listed_with_when_it_was_hea
     estate: Estate, till: Till
 ) -> None:
     """H34: nothing drains in manual offline; whoever looks sees who is silent since when."""
+    estate.clock.wrong_by_s = -2 * DAY_S
     for _ in range(2):
         await till.sold()
     await estate.until_home(till)
     await till.switch(connect=False)
     await till.sold()
-    estate.clock.wrong_by_s = 2 * DAY_S
+    estate.clock.wrong_by_s = 0.0
     other = await estate.till("R2")
     await other.sold()
     await estate.until_home(other)
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *("lane", "list", "--json", f"--headquarters={estate.headquarters.address}"),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await process.communicate()
-    lanes = {lane["register_id"]: lane for lane in json.loads(said)["lanes"]}
+    lanes = await listed(estate)
     assert [lanes[name]["claimed_head"] for name in ("R1", "R2")] == ["2", "1"]
+    assert set(await listed(estate, "--silent-h", "24")) == {"R1"}
     heard = [types_pb2.JournalRecord().wall_time for _ in lanes]
     for moment, name in zip(heard, ("R1", "R2"), strict=True):
         moment.FromJsonString(lanes[name]["last_contact_time"])
     assert heard[1].seconds - heard[0].seconds > DAY_S
     assert (await till.status()).waiting_entries == 1
+
+
+async def listed(estate: Estate, *options: str) -> dict[str, dict[str, str]]:
+    """What `stillopen lane list` says of each register."""
+    process = await asyncio.create_subprocess_exec(
+        COMMAND,
+        *("lane", "list", "--json", f"--headquarters={estate.headquarters.address}", *options),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    return {lane["register_id"]: lane for lane in json.loads(said)["lanes"]}

@@ -9,7 +9,8 @@ from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.lanes import AlarmKind, epoch_text
-from stillopen.rpc.wire import money_from
+from stillopen.rpc.machine import SystemClock
+from stillopen.rpc.wire import money_from, time_from
 from stillopen.v1 import headquarters_pb2, types_pb2
 
 app = typer.Typer(no_args_is_help=True, help="The lanes of journals, as headquarters has them.")
@@ -22,18 +23,22 @@ Address = Annotated[str, typer.Option("--headquarters", help="Address of headqua
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with who and when.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 SHORT = 8
+HOUR_S = 3_600.0
 HERE = "127.0.0.1:7400"
 
 
 @app.command(name="list")
 def list_(
     register: Annotated[str, typer.Argument(help="One register; none for all.")] = "",
+    silent_h: Annotated[
+        float | None, typer.Option(help="Only registers not heard for so many hours.", min=0)
+    ] = None,
     headquarters: Address = HERE,
     json: Json = False,
 ) -> None:
     """Every lane: how much of it is here, when its register was heard, what is strange about it.
 
-    Example: stillopen lane list
+    Example: stillopen lane list --silent-h 24
     """
 
     async def work() -> headquarters_pb2.GetCompletenessResponse:
@@ -41,6 +46,8 @@ def list_(
             return await place.completeness(register)
 
     found = terminal.run(work())
+    if silent_h is not None:
+        _leave_out_heard(found, SystemClock().wall_s() - silent_h * HOUR_S)
     if json:
         terminal.show_json(terminal.as_json(found))
         return
@@ -235,6 +242,16 @@ def _remarks(lane: headquarters_pb2.LaneCompleteness) -> str:
 def _name(kind: types_pb2.LaneAlarmKind.ValueType) -> str:
     name = types_pb2.LaneAlarmKind.Name(kind).removeprefix("LANE_ALARM_KIND_")
     return name.lower().replace("_", " ")
+
+
+def _leave_out_heard(found: headquarters_pb2.GetCompletenessResponse, since_wall_s: float) -> None:
+    """Leaves the lanes of registers that were heard since then out of the list."""
+    heard = {
+        lane.register_id for lane in found.lanes if time_from(lane.last_contact_time) > since_wall_s
+    }
+    silent = [lane for lane in found.lanes if lane.register_id not in heard]
+    del found.lanes[:]
+    found.lanes.extend(silent)
 
 
 def _time(moment: Timestamp) -> str:
