@@ -159,3 +159,16 @@ def test_whoever_knows_all_returns_never_gives_back_more_than_was_sold(asked: li
         assert isinstance(found, Sale) == (quantity <= left)
         backs += backs_of(found) if isinstance(found, Sale) else []
     assert returned_milli(backs).get("L1", 0) <= 3_000
+
+
+def test_returning_in_small_parts_gives_back_no_more_than_was_paid() -> None:
+    sale = replace(SALE, transaction_id=BOUGHT)
+    paid = replace(add_line(sale, APPLE, 50, 7), state=SaleState.COMPLETED)
+    assert paid.total == eur(5)
+    now = SALE
+    for _ in range(5):
+        now = give_back(now, paid, [], "L1", 5, "crumbs")  # half a cent's worth, rounded up
+    assert now.total == eur(-5)
+    with pytest.raises(Refused) as refusal:
+        give_back(now, paid, [], "L1", 5, "crumbs")
+    assert refusal.value.reason is Reason.RETURN_TOO_MUCH

@@ -90,6 +90,15 @@ async def test_the_open_sale_is_completed_on_a_full_disk_and_no_other_begins(
     assert refused.value.reason is Reason.DISK_LOW
 
 
+async def test_a_begin_whose_answer_was_lost_is_answered_though_the_disk_is_full(
+    shop: tuple[Disk, Till],
+) -> None:
+    disk, till = shop
+    begun = await till.begin("b" * 32)
+    disk.room = disk.reserved = False
+    assert await till.begin("b" * 32) == begun
+
+
 async def test_a_register_sells_again_once_there_is_room(shop: tuple[Disk, Till]) -> None:
     disk, till = shop
     disk.room = disk.reserved = False

@@ -1,5 +1,6 @@
 """The room that is kept for the open sale."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeVar
@@ -48,6 +49,33 @@ class Disk:
         await self._inner.close()
 
 
+class _Together:
+    """Lets the first writes meet the disk before any of them is answered, as a group does."""
+
+    def __init__(self, inner: Engine, count: int) -> None:
+        self._inner = inner
+        self._waiting = count
+        self._all_there = asyncio.Event()
+
+    async def write(self, work: Work[T]) -> T:
+        """Writes; a refusal is told once all are there."""
+        try:
+            return await self._inner.write(work)
+        finally:
+            self._waiting -= 1
+            if self._waiting <= 0:
+                self._all_there.set()
+            await self._all_there.wait()
+
+    async def read(self, work: Work[T]) -> T:
+        """Reads."""
+        return await self._inner.read(work)
+
+    async def close(self) -> None:
+        """Closes."""
+        await self._inner.close()
+
+
 @pytest.fixture
 async def inner(tmp_path: Path) -> AsyncIterator[Engine]:
     """A database."""
@@ -68,6 +96,14 @@ async def test_a_write_on_a_full_disk_uses_the_reserve(inner: Engine) -> None:
     engine = ReservedEngine(disk, disk)
     assert [await engine.write(count), await engine.write(count)] == [1, 2]
     assert not disk.hold()
+
+
+async def test_of_two_writes_that_meet_the_full_disk_together_both_get_the_room(
+    inner: Engine,
+) -> None:
+    disk = Disk(inner, room=False, reserve=True)
+    engine = ReservedEngine(_Together(disk, 2), disk)
+    assert sorted(await asyncio.gather(engine.write(count), engine.write(count))) == [1, 2]
 
 
 async def test_without_a_reserve_a_full_disk_is_said(inner: Engine) -> None:

@@ -5,8 +5,9 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from stillopen.core.errors import Reason, StillopenError, Unreachable
+from stillopen.core.errors import Misuse, Reason, StillopenError, Unreachable
 from stillopen.core.sale import Sale, SaleState
 from stillopen.register import carts
 from stillopen.register.carts import Intent
@@ -45,7 +46,9 @@ class Handing:
         online: Online,
         failover: Failover,
         goes_on: Callable[[Sale, Intent], Sale],
+        new_id: Callable[[], str],
     ) -> None:
+        self._new_id = new_id
         self._engine = engine
         self._online = online
         self._failover = failover
@@ -71,9 +74,24 @@ class Handing:
         data = await self._engine.write(lambda session: carts.hand(session, transaction_id))
         if data is None:
             return
-        await self._online.suspend(types_pb2.Sale.FromString(data), timeout_s)
+        message = types_pb2.Sale.FromString(data)
+        try:
+            await self._online.suspend(message, timeout_s)
+        except Misuse as error:
+            if error.reason is not Reason.KEY_REUSED:
+                raise
+            await self._engine.write(lambda session: self._rename(session, sale_from(message)))
+            self.news.tell()
+            return
         await self._engine.write(lambda session: carts.handed(session, transaction_id))
         self.handed.tell()
+
+    def _rename(self, session: Session, sale: Sale) -> None:
+        """Another sale came under its id, as after this register was restored: two carts then."""
+        carts.handed(session, sale.transaction_id)
+        name = self._new_id()
+        insert(session, replace(sale, transaction_id=name, version=1))
+        carts.keep(session, name)
 
     async def _round(self) -> float | None:
         """Does what can be done now; in how many seconds there may be more, if by time alone."""
@@ -88,16 +106,20 @@ class Handing:
         self._noticed_s = {
             each.recalling_id: self._noticed_s.get(each.recalling_id, now_s) for each in intents
         }
-        try:
-            for cart in own:
-                await self.hand_over(cart.transaction_id, self._failover.timeout_s)
-            for intent in intents:
-                if now_s >= self._noticed_s[intent.recalling_id] + FINISH_AFTER_S:
-                    await self._finish(intent, self._failover.timeout_s)
-        except Unreachable:
-            return RETRY_S
-        except StillopenError as error:
-            LOG.warning("a suspended sale waits: %s", error)
+        due = [i for i in intents if now_s >= self._noticed_s[i.recalling_id] + FINISH_AFTER_S]
+        waits = False
+        timeout_s = self._failover.timeout_s
+        todo = [partial(self.hand_over, cart.transaction_id, timeout_s) for cart in own]
+        todo += [partial(self._finish, intent, timeout_s) for intent in due]
+        for work in todo:
+            try:
+                await work()
+            except Unreachable:
+                return RETRY_S
+            except StillopenError as error:  # one that cannot go holds no other up
+                LOG.warning("a suspended sale waits: %s", error)
+                waits = True
+        if waits:
             return RETRY_S
         due_s = [s + FINISH_AFTER_S - now_s for s in self._noticed_s.values()]
         return max(RETRY_S, min(due_s)) if due_s else None

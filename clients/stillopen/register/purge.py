@@ -54,6 +54,7 @@ def purge(session: Session, register_id: str) -> bool:
         f"DELETE FROM sale WHERE transaction_id = ? AND state IN {_FINAL}",  # noqa: S608
         sales,
     )
+    session.run_many("DELETE FROM own_return WHERE by_transaction_id = ?", sales)
     session.run_many(
         "DELETE FROM memo_number WHERE lock_key IN"
         " (SELECT lock_key FROM card_intent WHERE transaction_id = ? AND state = 'DONE')",

@@ -185,6 +185,8 @@ class Register:
         check_transaction_id(name)
 
         async def begin() -> Sale:
+            if (begun := await self._sales.known(name)) is not None:
+                return begun
             self._check_room()
             self.failover.sale_begins()
             parameters = await self._lookups.parameters()

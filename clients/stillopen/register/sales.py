@@ -50,6 +50,13 @@ class SaleStore:
             return known
         return await self.engine.read(lambda session: _load(session, transaction_id, known)[0])
 
+    async def known(self, transaction_id: str) -> Sale | None:
+        """The sale, if it was ever begun here."""
+        try:
+            return await self.sale(transaction_id)
+        except Refused:
+            return None
+
     async def begin(self, sale: Sale) -> Sale:
         """A new sale; the one that was begun with this id, when it is repeated."""
 

@@ -63,8 +63,11 @@ class Suspended:
         self._register_id = register_id
         self._store_id = store_id
         self._check_room = check_room
-        self.handing = Handing(self._engine, online, failover, self._goes_on)
+        self.handing = Handing(self._engine, online, failover, self._goes_on, self._new_id)
         """Brings to the channel what was suspended here."""
+
+    def _new_id(self) -> str:
+        return new_transaction_id(self._clock.wall_s(), self._rng)
 
     async def suspend(self, transaction_id: str, version: int) -> Sale:
         """Sets the sale aside; Refused TENDERS_PRESENT with payments or cards on it."""
@@ -90,14 +93,15 @@ class Suspended:
         """
         staff_id = self._writes.signed_in()
         check_transaction_id(transaction_id)
-        name = recalling_id or new_transaction_id(self._clock.wall_s(), self._rng)
+        name = recalling_id or self._new_id()
         check_transaction_id(name, "recalling_id")
         if name == transaction_id:
             raise invalid("recalling_id", "the sale that goes on has an id of its own")
         intent = Intent(transaction_id, name, staff_id)
 
         async def recall() -> Sale:
-            self._check_room()
+            if await self._writes.sales.known(name) is None:
+                self._check_room()
             self._failover.sale_begins()
             here = await self._writes.sales.make(lambda session: self._here(session, intent))
             return here or await self._elsewhere(intent, manager)

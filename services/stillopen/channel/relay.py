@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import grpc.aio
 
 from stillopen.core.errors import Reason, Refused, Unreachable
-from stillopen.core.ids import check_name
+from stillopen.core.ids import NAME_LENGTH_MAX, check_name
 from stillopen.core.products import StaffMember
 from stillopen.rpc.cards_passed_on import CardsPassedOn, Request, Response
 from stillopen.rpc.context import Context
@@ -56,7 +56,8 @@ class RealtimeRelay(CardsPassedOn):
         register = caller_of(context, CallerKind.REGISTER)
         word = request.manager
         member = await self._authorise(word.staff_id, word.password)
-        reason = f"{check_name(word.reason, 'manager.reason')} (at register {register.name})"
+        where = f" (at register {register.name})"
+        reason = check_name(word.reason, "manager.reason")[: NAME_LENGTH_MAX - len(where)] + where
         passed = realtime_pb2.UnlockCardRequest(
             number=request.number, kind=request.kind, reason=reason, force=request.force
         )

@@ -181,10 +181,11 @@ def claimed(register_id: str, recalling_id: str) -> Refused:
 
 
 def _done(session: Session, transaction_id: str, recalling_id: str) -> None:
+    """The cart is sold; a claim that a restore lost is known by the sale itself."""
     if transaction_id:
         session.run(
-            "UPDATE suspended_sale SET state = 'DONE', data = x''"
-            " WHERE transaction_id = ? AND recalling_id = ?",
+            "UPDATE suspended_sale SET state = 'DONE', data = x'', recalling_id = ?2"
+            " WHERE transaction_id = ?1 AND (recalling_id = ?2 OR state = 'SUSPENDED')",
             transaction_id,
             recalling_id,
         )

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 
-from stillopen.core.errors import invalid
+from stillopen.core.errors import Misuse, invalid
 from stillopen.core.memo_number import read_memo_number
 from stillopen.core.purpose import CardKind
 
@@ -21,6 +21,15 @@ def normalise(number: str) -> str:
     if not number.isascii() or not _NUMBER.match(normal):
         raise invalid("number", "a card number has 4 to 40 digits or letters")
     return normal
+
+
+def read_any(number: str) -> str:
+    """The number of a card of whatever kind, as it is compared."""
+    normal = normalise(number)
+    try:
+        return read_memo_number(normal)
+    except Misuse:
+        return normal  # a gift card may look like a memo
 
 
 def read_number(number: str, kind: CardKind) -> str:

@@ -12,6 +12,9 @@ from enum import StrEnum
 
 from stillopen.core.journal import Head, Lane
 
+HOLES_MAX = 1_000
+"""The most holes of one lane that are told on."""
+
 
 class AlarmKind(StrEnum):
     """What is strange about a lane."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.ids import check_name
-from stillopen.core.money import check_quantity
+from stillopen.core.money import check_quantity, line_minor
 from stillopen.core.products import Product
 from stillopen.core.sale import Line, ReturnOf, Sale, SaleState, add_line
 
@@ -93,6 +93,18 @@ def give_back(
         raise Refused(
             Reason.RETURN_TOO_MUCH,
             f"{line.quantity_milli / 1000:g} were sold, {left / 1000:g} are left to be returned",
+            "quantity_milli",
+        )
+    parts = [
+        back.quantity_milli
+        for back in together(backs, _on(sale, bought))
+        if back.line_id == line_id
+    ]
+    given = sum(line_minor(line.unit_price.minor, part) for part in (*parts, quantity_milli))
+    if given > line.total.minor:
+        raise Refused(
+            Reason.RETURN_TOO_MUCH,
+            "in such small parts more would be given back than was paid",
             "quantity_milli",
         )
     return add_line(

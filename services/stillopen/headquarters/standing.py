@@ -1,5 +1,7 @@
 """How registers stand: what RealtimeService asks before it grants a lock."""
 
+from collections import defaultdict
+
 from stillopen.core.lanes import epoch_text
 from stillopen.core.memo_number import prefix_of
 from stillopen.core.parameters import CardParameters
@@ -20,13 +22,24 @@ class Standings:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
+        self._by_prefix: defaultdict[str, list[str]] = defaultdict(list)
+        self._counted = 0
 
     async def of(self, register_id: str, memo_prefix: str = "") -> Standing:
         """How the register stands, and who may have drawn memo numbers with that prefix."""
         known = register_id in self._inbox.registers
-        drawn = [r for r in self._inbox.registers if memo_prefix and prefix_of(r) == memo_prefix]
+        drawn = self._drawn_by(memo_prefix) if memo_prefix else []
         found = [await self._not_home(each) for each in drawn]
         return Standing(known, self.recovering, tuple(each for each in found if each))
+
+    def _drawn_by(self, memo_prefix: str) -> list[str]:
+        registers = self._inbox.registers
+        if len(registers) != self._counted:  # registers are only ever added
+            self._by_prefix = defaultdict(list)
+            for register_id in registers:
+                self._by_prefix[prefix_of(register_id)].append(register_id)
+            self._counted = len(registers)
+        return self._by_prefix.get(memo_prefix, [])
 
     @property
     def recovering(self) -> str:

@@ -13,7 +13,7 @@ from stillopen.core.card import (
     free_minor,
 )
 from stillopen.core.card_number import card_id as card_name
-from stillopen.core.card_number import look_up_digest, look_up_value, read_number
+from stillopen.core.card_number import look_up_digest, look_up_value, read_any, read_number
 from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.core.ids import check_id, check_name
 from stillopen.core.money import Money
@@ -218,7 +218,7 @@ async def actions(store: CardStore, card_id: str) -> list[Action]:
 
 def look_up_of(store: CardStore, number: str) -> bytes:
     """The look-up value of a number; empty for no number."""
-    return look_up_value(store.key, number) if number else b""
+    return look_up_value(store.key, read_any(number)) if number else b""
 
 
 def _apply(
@@ -243,7 +243,7 @@ def _apply(
     for lock in decided.changed:
         put_lock(session, lock)
     source = f"exception:{found.exception_id}"
-    put_applied(store, session, operation, decided, wall_s, kind="EXCEPTION", source=source)
+    put_applied(store, session, operation, decided, now_s, wall_s, kind="EXCEPTION", source=source)
 
 
 def _now(session: Session, lock: Lock, now_s: float) -> LockNow:

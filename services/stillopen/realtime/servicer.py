@@ -17,7 +17,7 @@ from stillopen.core.standing import Standing
 from stillopen.realtime import people
 from stillopen.realtime.imports import import_cards
 from stillopen.realtime.settlement import ExceptionRow, Settled, exceptions, settle, settled_lines
-from stillopen.realtime.store import CardStore, LockNow
+from stillopen.realtime.store import CardNow, CardStore, LockNow
 from stillopen.realtime.terms import Terms
 from stillopen.rpc.context import Context
 from stillopen.rpc.identity import Caller, CallerKind, caller_of
@@ -90,10 +90,12 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         caller = caller_of(context)
         kind = kind_from(request.kind)
         number = read_number(request.number, kind)
-        standing = await self._standing(caller, number)
-        found = await self._guarded(
-            caller, lambda: self._store.card(number, kind, standing.not_home)
-        )
+
+        async def look() -> CardNow:
+            drawn = await self._standing(caller, number) if is_memo_number(number) else None
+            return await self._store.card(number, kind, drawn.not_home if drawn else ())
+
+        found = await self._guarded(caller, look)
         return realtime_pb2.GetCardBalanceResponse(
             card_id=found.card.card_id,
             last_four=found.card.last_four,
@@ -128,11 +130,13 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             purpose=purpose,
             kind=kind,
         )
-        parameters = await self._terms.cards(kind)
-        standing = await self._standing(caller, number)
-        locked = await self._guarded(
-            caller, lambda: to_its_end(self._store.lock(wanted, number, parameters, standing))
-        )
+
+        async def lock() -> LockNow:
+            parameters = await self._terms.cards(kind)
+            standing = await self._standing(caller, number)
+            return await to_its_end(self._store.lock(wanted, number, parameters, standing))
+
+        locked = await self._guarded(caller, lock)
         return realtime_pb2.LockCardResponse(lock=_lock_message(locked))
 
     @answers

@@ -7,7 +7,7 @@ from stillopen.core.card_number import card_id, look_up_digest
 from stillopen.core.journal import Lane
 from stillopen.core.money import Money
 from stillopen.core.purpose import CardKind, NewMemo, Purpose
-from stillopen.core.settle import KEY_REUSED, Applied, Operation, decide_settle
+from stillopen.core.settle import CARD_UNKNOWN, KEY_REUSED, Applied, Operation, decide_settle
 from stillopen.realtime.store import CardStore
 from stillopen.realtime.tables import (
     card_by_id,
@@ -94,7 +94,7 @@ def _settle_one(
         put_lock(session, lock)
     applied = isinstance(decided, Applied)
     if isinstance(decided, Applied):
-        put_applied(store, session, operation, decided, wall_s)
+        put_applied(store, session, operation, decided, now_s, wall_s)
     else:
         _raise(session, lane, sequence, operation, decided.shortfall, decided.reason)
         if operation.remainder:
@@ -114,6 +114,7 @@ def put_applied(
     session: Session,
     operation: Operation,
     applied: Applied,
+    now_s: float,
     wall_s: float,
     *,
     kind: str = "",
@@ -124,10 +125,12 @@ def put_applied(
     kind = kind or str(operation.purpose)
     transaction = operation.transaction_id
     name = operation.card_id
+    opened = ""
     if operation.purpose is Purpose.ISSUE:
         if operation.new_memo:  # a restored headquarters does not know it any more
             _put_memo(store, session, operation.new_memo, CardState.OPEN)
         put_state(session, name, CardState.OPEN)
+        opened = name
     elif applied.state is CardState.USED:
         put_state(session, name, CardState.USED)
     move_money(session, name, applied.change, kind, source, transaction, wall_s)
@@ -136,6 +139,35 @@ def put_applied(
         put_state(session, to, CardState.OPEN)
         move_money(session, name, -left.amount, "REMAINDER", f"{source}:from", transaction, wall_s)
         move_money(session, to, left.amount, "REMAINDER", f"{source}:to", transaction, wall_s)
+        opened = to
+    if opened:
+        _judge_again(store, session, opened, now_s, wall_s)
+
+
+def _judge_again(
+    store: CardStore, session: Session, opened: str, now_s: float, wall_s: float
+) -> None:
+    """What was spent of a memo before its making came home, as after a restore, is paid now."""
+    rows = session.all(
+        f"SELECT {_EXCEPTION} FROM card_exception WHERE card_id = ? AND resolution = ''"  # noqa: S608
+        " AND reason = ?",
+        opened,
+        CARD_UNKNOWN,
+    )
+    for found in map(_exception, rows):
+        operation = found.operation
+        locks = locks_of(session, opened, operation.transaction_id)
+        decided = decide_settle(operation, card_by_id(session, opened), locks, now_s)
+        if not isinstance(decided, Applied):
+            continue
+        for lock in decided.changed:
+            put_lock(session, lock)
+        session.run(
+            "UPDATE card_exception SET resolution = 'APPLIED' WHERE exception_id = ?",
+            found.exception_id,
+        )
+        source = f"exception:{found.exception_id}"
+        put_applied(store, session, operation, decided, now_s, wall_s, source=source)
 
 
 def _put_memo(store: CardStore, session: Session, memo: NewMemo, state: CardState) -> str:

@@ -24,7 +24,7 @@ from stillopen.core.card import (
     unknown,
     visible,
 )
-from stillopen.core.card_number import card_id, last_four, look_up_value
+from stillopen.core.card_number import card_id, last_four, look_up_value, read_any
 from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.core.memo_number import PREFIX_LENGTH, is_memo_number
 from stillopen.core.money import Money
@@ -260,7 +260,7 @@ class CardStore:
 
     async def ledger(self, number: str, card: str) -> tuple[Card, list[LedgerEntry]]:
         """A card by number or id, and its ledger, oldest first."""
-        look_up = look_up_value(self.key, number) if number else b""
+        look_up = look_up_value(self.key, read_any(number)) if number else b""
 
         def read(session: Session) -> tuple[Card, list[LedgerEntry]]:
             found = find_card(session, look_up) if look_up else card_by_id(session, card)

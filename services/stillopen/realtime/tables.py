@@ -98,6 +98,7 @@ SCHEMA = Schema(
             "ALTER TABLE card_exception ADD COLUMN memo_last_four TEXT NOT NULL DEFAULT ''",
             "ALTER TABLE card_exception ADD COLUMN memo_minor INTEGER NOT NULL DEFAULT 0",
         ),
+        ("CREATE INDEX card_exception_open ON card_exception (card_id) WHERE resolution = ''",),
     ),
 )
 

@@ -6,7 +6,7 @@
 """
 
 from stillopen.core.journal import Head, Lane, Stored
-from stillopen.core.lanes import Alarm, AlarmKind, epoch_text, recover_to, shorter
+from stillopen.core.lanes import HOLES_MAX, Alarm, AlarmKind, epoch_text, recover_to, shorter
 from stillopen.replication.alarms import STEP as ALARMS_STEP
 from stillopen.replication.alarms import note_growth, raise_alarm, told_on
 from stillopen.storage.engine import Row, Session
@@ -184,10 +184,13 @@ def _with(session: Session, found: list[Row], also: list[Lane]) -> list[Head]:
 def _head(session: Session, row: Row) -> Head:
     register_id, epoch, first, through, digest, believed, claimed = row
     missing = session.all(
-        "SELECT first, last FROM lane_hole WHERE register_id = ? AND epoch = ? AND last >= ?",
+        "SELECT first, last FROM lane_hole WHERE register_id = ? AND epoch = ? AND last >= ?"
+        " AND last <= ? ORDER BY first DESC LIMIT ?",
         register_id,
         epoch,
         first,
+        through,
+        HOLES_MAX,
     )
     return Head(
         Lane(register_id, int(epoch, 16)),
@@ -197,7 +200,7 @@ def _head(session: Session, row: Row) -> Head:
         believed,
         claimed if claimed > through else 0,
         heard=False,
-        missing=tuple((a, b) for a, b in missing),
+        missing=tuple((a, b) for a, b in reversed(missing)),
         alarms=told_on(session, register_id, epoch),
     )
 

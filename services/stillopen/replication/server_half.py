@@ -19,10 +19,11 @@ any        frame out of place     raises Misuse, the shell closes the stream    
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stillopen.core.errors import Misuse, Reason, Refused, invalid
 from stillopen.core.journal import Entry, Head, Lane, Stored, check_shape, is_intact
+from stillopen.core.lanes import HOLES_MAX
 from stillopen.replication.frames import (
     BATCH_BYTES_MAX,
     BATCH_ENTRIES_MAX,
@@ -39,7 +40,6 @@ from stillopen.v1 import sync_pb2
 DAMAGED_TRIES = 3
 LANES_MAX = 100_000
 LENGTH_MAX = 2**62
-HOLES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,8 @@ class ServerHalf:
         if len(claims) > LANES_MAX:
             raise invalid("lanes", f"at most {LANES_MAX}")
         heads = [head_from(claim) for claim in claims]
+        if self._owner:  # only a channel tells of holes, other claims and alarms
+            heads = [replace(head, missing=(), claimed=0, alarms=()) for head in heads]
         for head in heads:
             self._check_owner(head.lane)
             _check_shape_of(head)

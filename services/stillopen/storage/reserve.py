@@ -73,8 +73,9 @@ class ReservedEngine:
         try:
             return await self._inner.write(work)
         except Refused as error:
-            if error.reason is not Reason.DISK_FULL or not self._reserve.give_up():
+            if error.reason is not Reason.DISK_FULL:
                 raise
+            self._reserve.give_up()  # another write may have done so, and there is room now
         return await self._inner.write(work)
 
     async def read(self, work: Work[T]) -> T:

@@ -135,7 +135,7 @@ class ChannelDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTransaction(self, request, context):
-        """Returns a sale, and what is left of its lines to be returned: as headquarters knows it, or as the
+        """Returns a sale, and what was returned of its lines: as headquarters knows it, or as the
         channel does when headquarters does not answer. NOT_FOUND with SALE_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -31,7 +31,7 @@ class ChannelDataServiceStub:
     Registers never call it.
     """
     GetTransaction: aio.UnaryUnaryMultiCallable[channel_data_pb2.GetTransactionRequest, channel_data_pb2.GetTransactionResponse]
-    """Returns a sale, and what is left of its lines to be returned: as headquarters knows it, or as the
+    """Returns a sale, and what was returned of its lines: as headquarters knows it, or as the
     channel does when headquarters does not answer. NOT_FOUND with SALE_UNKNOWN.
     """
     ListTransactions: aio.UnaryUnaryMultiCallable[channel_data_pb2.ListTransactionsRequest, channel_data_pb2.ListTransactionsResponse]
@@ -104,7 +104,7 @@ class ChannelDataServiceServicer(metaclass=abc_1.ABCMeta):
         request: channel_data_pb2.GetTransactionRequest,
         context: aio.ServicerContext[channel_data_pb2.GetTransactionRequest, abc.Awaitable[channel_data_pb2.GetTransactionResponse]],
     ) -> abc.Awaitable[channel_data_pb2.GetTransactionResponse]:
-        """Returns a sale, and what is left of its lines to be returned: as headquarters knows it, or as the
+        """Returns a sale, and what was returned of its lines: as headquarters knows it, or as the
         channel does when headquarters does not answer. NOT_FOUND with SALE_UNKNOWN.
         """
 

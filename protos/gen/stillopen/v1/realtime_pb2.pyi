@@ -755,7 +755,9 @@ class ListCardEntriesResponse(message.Message):
     kind: types_pb2.CardKind.ValueType
     """What it is."""
     state: builtins.str
-    """NEW while it is being issued, OPEN, USED for a credit memo that was redeemed."""
+    """NEW while it is being issued, OPEN, PENDING for a remainder that waits for a person, USED for a
+    credit memo that was redeemed.
+    """
     @builtins.property
     def balance(self) -> types_pb2.Money:
         """The balance: the sum of the entries."""
@@ -913,7 +915,8 @@ class CardException(message.Message):
     reason: builtins.str
     """SHORT when the money is not there, KEY_REUSED when another operation came under the same key,
     CARD_UNKNOWN when the card is not known, CARD_EXISTS when it was issued to somebody else,
-    CARD_USED when a credit memo was redeemed elsewhere.
+    CARD_USED when a credit memo was redeemed elsewhere, WRONG_REMAINDER when a memo and what is left of
+    it do not come to what was on it.
     """
     resolution: ExceptionResolution.ValueType
     """What a person decided; unspecified while it is open."""

@@ -535,7 +535,7 @@ class AddTenderRequest(message.Message):
     """What it pays with."""
     card_number: builtins.str
     """The number of a gift card or credit memo; never kept. Empty to issue a credit memo, whose number
-    the register draws: it is in the answer, to be printed.
+    the register draws: it is in the answers of Complete and GetSale once the sale is completed.
     """
     @builtins.property
     def amount(self) -> types_pb2.Money:

@@ -352,7 +352,9 @@ class CardParameters(message.Message):
 
     @builtins.property
     def cash_out_up_to(self) -> Money:
-        """Up to how much left on a gift card may be given out in cash. Absent means nothing."""
+        """Up to how much left on a gift card may be given out in cash, in the parameters' currency. Absent
+        means nothing.
+        """
 
     def __init__(
         self,
