@@ -16,6 +16,9 @@ from stillopen.core.money import check_quantity, line_minor
 from stillopen.core.products import Product
 from stillopen.core.sale import Line, ReturnOf, Sale, SaleState, add_line
 
+ROUNDING_MINOR = 1
+"""By so much parts that were rounded one by one may come to more than the whole."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Back:
@@ -101,7 +104,7 @@ def give_back(
         if back.line_id == line_id
     ]
     given = sum(line_minor(line.unit_price.minor, part) for part in (*parts, quantity_milli))
-    if given > line.total.minor:
+    if given > line.total.minor + ROUNDING_MINOR:
         raise Refused(
             Reason.RETURN_TOO_MUCH,
             "in such small parts more would be given back than was paid",
