@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
@@ -67,7 +66,7 @@ def history(number: Number, headquarters: Address = "127.0.0.1:7400", json: Json
     terminal.show_table(
         ["time", "what", ">amount", "sale"],
         [
-            (_time(e.time), e.kind.lower(), money_from(e.amount), e.transaction_id)
+            (terminal.time_text(e.time), e.kind.lower(), money_from(e.amount), e.transaction_id)
             for e in found.entries
         ],
     )
@@ -78,7 +77,10 @@ def history(number: Number, headquarters: Address = "127.0.0.1:7400", json: Json
     if found.actions:
         terminal.show_table(
             ["time", "done", "by", "because"],
-            [(_time(a.time), a.action.lower(), a.person, a.reason) for a in found.actions],
+            [
+                (terminal.time_text(a.time), a.action.lower(), a.person, a.reason)
+                for a in found.actions
+            ],
         )
 
 
@@ -252,7 +254,3 @@ def _kind(*, memo: bool) -> CardKind:
 def _purpose(number: types_pb2.CardPurpose.ValueType) -> str:
     name = types_pb2.CardPurpose.Name(number).removeprefix("CARD_PURPOSE_")
     return name.lower().replace("_", "-")
-
-
-def _time(moment: Timestamp) -> str:
-    return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")

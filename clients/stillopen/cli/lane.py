@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
@@ -60,7 +59,7 @@ def list_(
                 lane.claimed_head,
                 lane.stored_through,
                 lane.applied,
-                _time(lane.last_contact_time),
+                terminal.time_text(lane.last_contact_time),
                 _remarks(lane),
             )
             for lane in found.lanes
@@ -189,14 +188,14 @@ def _show_lane(lane: headquarters_pb2.LaneCompleteness) -> None:
     terminal.out.print(
         f"register {lane.register_id}, lane {epoch_text(lane.epoch)}: {lane.stored_through} of"
         f" {lane.claimed_head} are here, {lane.applied} applied, last heard"
-        f" {_time(lane.last_contact_time)}"
+        f" {terminal.time_text(lane.last_contact_time)}"
     )
     if lane.alarms:
         terminal.show_table(
             ["first seen", "alarm", "what was seen", "acknowledged"],
             [
                 (
-                    _time(alarm.first_seen_time),
+                    terminal.time_text(alarm.first_seen_time),
                     _name(alarm.kind),
                     alarm.detail,
                     f"{alarm.acknowledged_by}: {alarm.acknowledged_reason}"
@@ -210,7 +209,7 @@ def _show_lane(lane: headquarters_pb2.LaneCompleteness) -> None:
         terminal.show_table(
             ["time", "done", "by", "because"],
             [
-                (_time(a.time), a.action.lower().replace("_", " "), a.person, a.reason)
+                (terminal.time_text(a.time), a.action.lower().replace("_", " "), a.person, a.reason)
                 for a in lane.actions
             ],
         )
@@ -218,8 +217,8 @@ def _show_lane(lane: headquarters_pb2.LaneCompleteness) -> None:
 
 def _show_lost(lost: headquarters_pb2.LostLane) -> None:
     terminal.out.print(
-        f"declared lost by {lost.person} at {_time(lost.declared_time)}: {lost.reason}; claimed"
-        f" {lost.claimed_head}, {lost.received_head} were here"
+        f"declared lost by {lost.person} at {terminal.time_text(lost.declared_time)}:"
+        f" {lost.reason}; claimed {lost.claimed_head}, {lost.received_head} were here"
     )
     if lost.came_back:
         terminal.out.print(f"[yellow]it came back: {lost.stored_through} are here now[/]")
@@ -252,7 +251,3 @@ def _leave_out_heard(found: headquarters_pb2.GetCompletenessResponse, since_wall
     silent = [lane for lane in found.lanes if lane.register_id not in heard]
     del found.lanes[:]
     found.lanes.extend(silent)
-
-
-def _time(moment: Timestamp) -> str:
-    return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")

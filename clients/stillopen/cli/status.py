@@ -153,7 +153,7 @@ def _operations(now: register_pb2.RegisterStatus) -> list[tuple[str, str]]:
 def _time(moment: Timestamp) -> str:
     if not moment.seconds:
         return "never"
-    return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{terminal.time_text(moment)} UTC"
 
 
 def _in(seconds: float) -> str:

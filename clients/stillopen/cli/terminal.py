@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
@@ -61,6 +62,11 @@ def as_json(message: Message) -> dict[str, object]:
     return MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
+
+
+def time_text(moment: Timestamp) -> str:
+    """A moment as people read it, UTC."""
+    return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_table(columns: Iterable[str], rows: Iterable[Sequence[object]], title: str = "") -> None:

@@ -240,8 +240,6 @@ def _apply(
         if decided.reason == CARD_UNKNOWN:
             raise Refused(Reason.CARD_UNKNOWN, "the card is not known, or has another currency")
         raise Refused(Reason.INSUFFICIENT_BALANCE, f"{operation.amount} is needed and less is free")
-    for lock in decided.changed:
-        put_lock(session, lock)
     source = f"exception:{found.exception_id}"
     put_applied(store, session, operation, decided, now_s, wall_s, kind="EXCEPTION", source=source)
 

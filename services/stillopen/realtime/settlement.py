@@ -14,7 +14,7 @@ from stillopen.realtime.tables import (
     locks_of,
     move_money,
     put_card,
-    put_lock,
+    put_locks,
     put_state,
     save_clock,
 )
@@ -90,12 +90,11 @@ def _settle_one(
     card = card_by_id(session, operation.card_id)
     locks = locks_of(session, operation.card_id, operation.transaction_id)
     decided = decide_settle(operation, card, locks, now_s)
-    for lock in decided.changed:
-        put_lock(session, lock)
     applied = isinstance(decided, Applied)
     if isinstance(decided, Applied):
         put_applied(store, session, operation, decided, now_s, wall_s)
     else:
+        put_locks(session, decided.changed)
         _raise(session, lane, sequence, operation, decided.shortfall, decided.reason)
         if operation.remainder:
             _put_memo(store, session, operation.remainder, CardState.PENDING)
@@ -120,7 +119,8 @@ def put_applied(
     kind: str = "",
     source: str = "",
 ) -> None:
-    """Moves the operation's money; a memo that is used opens its remainder."""
+    """Changes its locks, then moves the money; a memo that is used opens its remainder."""
+    put_locks(session, applied.changed)
     source = source or f"sale:{operation.transaction_id}:{operation.line_id}"
     kind = kind or str(operation.purpose)
     transaction = operation.transaction_id
@@ -160,8 +160,6 @@ def _judge_again(
         decided = decide_settle(operation, card_by_id(session, opened), locks, now_s)
         if not isinstance(decided, Applied):
             continue
-        for lock in decided.changed:
-            put_lock(session, lock)
         session.run(
             "UPDATE card_exception SET resolution = 'APPLIED' WHERE exception_id = ?",
             found.exception_id,

@@ -45,6 +45,7 @@ from stillopen.realtime.tables import (
     redeeming,
     save_clock,
 )
+from stillopen.replication.served import ServedClock
 from stillopen.storage.engine import Engine, Session
 
 
@@ -98,12 +99,11 @@ class CardStore:
         self.engine = engine
         self.key = key
         self._clock = clock
-        self._served_s = served_s
-        self._started_s = asyncio.get_running_loop().time()
+        self._served = ServedClock(served_s)
 
     def now_s(self) -> float:
         """Headquarters' service clock: seconds served, down-time and wall jumps not counted."""
-        return self._served_s + asyncio.get_running_loop().time() - self._started_s
+        return self._served.now_s()
 
     def wall_s(self) -> float:
         """Wall time, for people."""

@@ -168,6 +168,12 @@ def put_lock(session: Session, lock: Lock) -> None:
     )
 
 
+def put_locks(session: Session, locks: tuple[Lock, ...]) -> None:
+    """Writes every lock that a decision changed."""
+    for lock in locks:
+        put_lock(session, lock)
+
+
 def find_lock(session: Session, lock_key: bytes) -> Lock | None:
     """The lock of a key."""
     row = session.one(LOCK_BY_KEY, lock_key)
