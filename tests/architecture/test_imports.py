@@ -25,7 +25,7 @@ OURS = {
 
 OTHERS = {
     "core": set[str](),
-    "storage": {"aiosqlite"},
+    "storage": {"aiosqlite", "zstandard"},
     "rpc": {*WIRE, "grpc_health", "grpc_reflection"},
     "replication": WIRE,
     "realtime": WIRE,

@@ -1,13 +1,12 @@
 """Every interleaving of the protocol has its row, and every test that a row names exists."""
 
-import ast
 import re
 
 import pytest
+from tests.support.named_tests import NAMED, missing_tests
 from tests.support.repository import ROOT
 
 ROW = re.compile(r"^\| H(\d+)(?:\.(\d+))? \|")
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 LATER = "*Later step:*"
 NUMBERS = range(1, 36)
 PARTS = {1: 7, 2: 2, 3: 3, 4: 6, 5: 5, 6: 2, 7: 4, 8: 2, 9: 6, 11: 7, 12: 3, 14: 2, 17: 4}
@@ -18,18 +17,6 @@ def rows() -> list[str]:
     """The rows of the table."""
     text = (ROOT / "docs" / "interleavings.md").read_text()
     return [line for line in text.splitlines() if ROW.match(line)]
-
-
-def unknown(row: str) -> list[str]:
-    """The tests that a row names and that do not exist."""
-    missing: list[str] = []
-    for file, test in NAMED.findall(row):
-        path = ROOT / file
-        tree = ast.parse(path.read_text() if path.is_file() else "")
-        known = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
-        if test not in known:
-            missing.append(f"{file}::{test}")
-    return missing
 
 
 def test_every_interleaving_has_its_row_in_order() -> None:
@@ -43,7 +30,7 @@ def test_every_interleaving_has_its_row_in_order() -> None:
 
 
 def test_every_test_that_is_named_exists() -> None:
-    assert [name for row in rows() for name in unknown(row)] == []
+    assert [name for row in rows() for name in missing_tests(row)] == []
 
 
 def test_every_row_names_a_test_or_a_later_step() -> None:
@@ -53,4 +40,4 @@ def test_every_row_names_a_test_or_a_later_step() -> None:
 @pytest.mark.parametrize("file", ["tests/architecture/test_interleavings.py", "tests/nowhere.py"])
 def test_a_test_that_does_not_exist_is_found(file: str) -> None:
     row = f"| H1.1 | a | b | `{file}::test_nothing_of_the_kind` |"
-    assert unknown(row) == [f"{file}::test_nothing_of_the_kind"]
+    assert missing_tests(row) == [f"{file}::test_nothing_of_the_kind"]

@@ -7,10 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import card, offline_sale
+from tests.bench import card, distribution, imports, offline_sale
 from tests.bench.figures import Figure
 
-BENCHMARKS = {"card": card.measure, "offline-sale": offline_sale.measure}
+BENCHMARKS = {
+    "card": card.measure,
+    "distribution": distribution.measure,
+    "imports": imports.measure,
+    "offline-sale": offline_sale.measure,
+}
 
 
 async def run(names: list[str], console: Console) -> list[Figure]:

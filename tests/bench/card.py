@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.bench.figures import Figure, median, percentile
+from tests.support import callers
 
 from stillopen.cli.estate import HEADQUARTERS, Estate, import_master_data
 from stillopen.core.ids import new_lock_key, new_transaction_id
 from stillopen.core.money import Money
 from stillopen.rpc.channel import open_channel
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
 from stillopen.rpc.wire import money_to
 from stillopen.v1 import realtime_pb2, realtime_pb2_grpc, types_pb2
@@ -26,8 +26,8 @@ CALLS = 1_500
 IN_FLIGHT = (1, 64, 256)
 TIMEOUT_S = 30.0
 EURO = money_to(Money("EUR", 1))
-REGISTER = Caller(CallerKind.REGISTER, "R1")
-INSIDE = Caller(CallerKind.HEADQUARTERS, "headquarters")
+REGISTER = callers.register("R1")
+INSIDE = callers.HEADQUARTERS
 RNG = random.Random(1)  # noqa: S311 - a benchmark, not a secret
 
 
@@ -109,7 +109,7 @@ async def measure() -> list[Figure]:
         async with Estate(Path(name), "EUR") as estate, echo() as reference:
             await estate.start_headquarters()
             ours = estate.address(HEADQUARTERS)
-            await import_master_data(ours, [], cards)
+            await import_master_data(estate, [], cards)
             for in_flight in IN_FLIGHT:
                 rounds = [
                     (await run(ours, in_flight), await run(reference, in_flight))

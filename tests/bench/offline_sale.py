@@ -5,20 +5,21 @@ import hashlib
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.figures import Figure, median, percentile
 
-from stillopen.core.money import Money
-from stillopen.core.parameters import OfflineProfile, Parameters
-from stillopen.core.products import Product, StaffMember
+from stillopen.core.parameters import Parameters
+from stillopen.core.permissions import CASHIER
 from stillopen.register import Register, RegisterSettings, open_register
 from stillopen.register.tables import SCHEMA
+from stillopen.replication.packages import SNAPSHOT, say_where
 from stillopen.replication.ports import Cursor, Package
-from stillopen.rpc.wire import product_to, profile_to, staff_to
+from stillopen.replication.tables import PARAMETERS, PRODUCT, ROLE, STAFF_MEMBER, Table
 from stillopen.rpc.wire_parameters import parameters_to
 from stillopen.storage.files import open_writer
-from stillopen.v1 import sync_pb2
+from stillopen.storage.package import Draft
 
 ROUNDS = 5
 SALES = 200
@@ -28,16 +29,19 @@ NOBODY = "127.0.0.1:1"
 
 def master_data() -> Package:
     """A few products and a person."""
-    data = sync_pb2.MasterData(
-        parameters=parameters_to(Parameters(1, "EUR")),
-        offline_profile=profile_to(OfflineProfile()),
-        staff=[staff_to(StaffMember("anna", "Anna", "none"))],
-        products=[
-            product_to(Product(f"P{n}", f"Product {n}", Money("EUR", 100 + n)))
-            for n in range(LINES)
-        ],
-    ).SerializeToString()
-    return Package(Cursor(1, 1, hashlib.sha256(data).digest()), data)
+    at = Cursor(1, 1)
+    rows: dict[Table, list[tuple[str | int | bytes, ...]]] = {
+        PRODUCT: [(f"P{n}", f"P{n}", f"Product {n}", "EUR", 100 + n, "") for n in range(LINES)],
+        STAFF_MEMBER: [("anna", "Anna", "none", CASHIER.role_id, 0)],
+        ROLE: [(CASHIER.role_id, CASHIER.name, " ".join(sorted(CASHIER.permissions)))],
+        PARAMETERS: [("Posting", parameters_to(Parameters(1, "EUR")).SerializeToString())],
+    }
+    with Draft(SNAPSHOT) as draft:
+        for table, each in rows.items():
+            draft.put(table.name, len(table.names), each)
+        say_where(draft, at, None)
+        data = draft.finish()
+    return Package(replace(at, digest=hashlib.sha256(data).digest()), data)
 
 
 async def fits(password: str, password_hash: str) -> bool:

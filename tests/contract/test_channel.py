@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from stillopen.core.errors import Misuse, Reason
 from stillopen.rpc.channel import check_plaintext, is_loopback, open_channel, split_address
+from stillopen.rpc.security import Security
 from stillopen.rpc.server import Listener, listen
 
 NEAR = ["127.0.0.1:1", "127.8.9.10:65535", "localhost:0", "[::1]:50051", "::1:50051"]
@@ -84,7 +85,7 @@ async def test_no_channel_leaves_the_machine_in_plaintext_unasked(address: str) 
     with pytest.raises(Misuse) as refusal:
         open_channel(address)
     assert refusal.value.reason is Reason.PLAINTEXT_REFUSED
-    channel = open_channel("192.168.1.5:1", plaintext_beyond_loopback=True)
+    channel = open_channel("192.168.1.5:1", Security(plaintext_beyond_loopback=True))
     await channel.close()
 
 

@@ -72,7 +72,22 @@ SWITCHES = (st.booleans(), st.booleans(), st.booleans())
 HYSTERESIS = (SECONDS, SECONDS, SECONDS, SECONDS, UINT32, SECONDS)
 
 
-@given(st.builds(OfflineProfile, TEXT, SECONDS, SECONDS, UINT32, SECONDS, *SWITCHES, *HYSTERESIS))
+UPLOADS = (TEXT, st.booleans(), SECONDS, SECONDS, UINT32)
+
+
+@given(
+    st.builds(
+        OfflineProfile,
+        TEXT,
+        SECONDS,
+        SECONDS,
+        UINT32,
+        SECONDS,
+        *SWITCHES,
+        *HYSTERESIS,
+        *UPLOADS,
+    )
+)
 def test_profiles(profile: OfflineProfile) -> None:
     sent = wire.profile_to(profile).SerializeToString()
     assert wire.profile_from(types_pb2.OfflineProfile.FromString(sent)) == profile

@@ -12,6 +12,8 @@ from tests.support.sale_cases import APPLE, SALE, card_of, eur
 from stillopen.core.card import EndReason, Lock, LockState, tombstone
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.money import Money
+from stillopen.core.overrides import Override
+from stillopen.core.permissions import Permission
 from stillopen.core.sale import (
     HeldCard,
     Line,
@@ -67,6 +69,7 @@ TENDERS = st.builds(
     voided=st.booleans(),
 )
 RECEIPTS = st.builds(Receipt, TEXT, TEXT, UINT, UINT, TEXT, WALL, st.booleans())
+OVERRIDES = st.builds(Override, st.sampled_from(Permission), TEXT, TEXT, WALL)
 SALES = st.builds(
     Sale,
     transaction_id=TEXT,
@@ -80,6 +83,8 @@ SALES = st.builds(
     lines=st.lists(LINES, max_size=4).map(tuple),
     tenders=st.lists(TENDERS, max_size=4).map(tuple),
     receipt=st.none() | RECEIPTS,
+    overrides=st.lists(OVERRIDES, max_size=3).map(tuple),
+    customer_id=TEXT,
 )
 
 

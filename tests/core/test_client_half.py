@@ -1,8 +1,13 @@
 """The client's half of a stream, frame by frame."""
 
+import hashlib
+
+import pytest
+
 from stillopen.core.journal import NO_PARENT, Entry, Head, Lane, append
-from stillopen.replication.client_half import ClientHalf, Read
-from stillopen.replication.ports import Cursor
+from stillopen.replication.client_half import Apply, ClientHalf, Effect, Read
+from stillopen.replication.frames import cursor_to
+from stillopen.replication.ports import Cursor, Package
 from stillopen.v1 import sync_pb2, types_pb2
 
 LANE = Lane("R1", 7)
@@ -169,3 +174,57 @@ def test_hello_names_every_lane_and_the_process() -> None:
     assert frame is not None
     assert frame.hello.instance == 77
     assert [(lane.epoch, lane.believed) for lane in frame.hello.lanes] == [(7, 9), (8, 0)]
+
+
+AT = Cursor(3, 7, b"here")
+NEXT = Cursor(3, 8, hashlib.sha256(b"package").digest())
+
+
+def brought(half: ClientHalf, base: Cursor | None, data: bytes = b"package") -> list[Effect]:
+    """A package comes, whole."""
+    begin = sync_pb2.PackageBegin(cursor=cursor_to(NEXT), size=len(data))
+    if base is not None:
+        begin.base.CopyFrom(cursor_to(base))
+    half.received(sync_pb2.SyncResponse(package_begin=begin))
+    block = sync_pb2.PackageBlock(data=data)
+    half.received(sync_pb2.SyncResponse(package_block=block))
+    return half.received(sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd()))
+
+
+def standing(at: Cursor) -> ClientHalf:
+    """The stream of a replica that stands there."""
+    half = ClientHalf()
+    half.hello([], at)
+    half.received(sync_pb2.SyncResponse(welcome=sync_pb2.Welcome(protocol_version=1)))
+    half.take()
+    return half
+
+
+def test_a_delta_that_goes_on_from_here_is_applied() -> None:
+    half = standing(AT)
+    assert brought(half, AT) == [Apply(Package(NEXT, b"package", AT))]
+    half.applied(NEXT)
+    assert brought(half, NEXT) == [Apply(Package(NEXT, b"package", NEXT))]
+
+
+def test_a_snapshot_is_applied_wherever_the_replica_stands() -> None:
+    assert brought(standing(AT), None) == [Apply(Package(NEXT, b"package"))]
+
+
+@pytest.mark.parametrize("base", [Cursor(3, 6, b"here"), Cursor(4, 7, b"here"), Cursor(3, 7, b"x")])
+def test_a_delta_that_goes_on_from_another_place_is_refused(base: Cursor) -> None:
+    half = standing(AT)
+    assert brought(half, base) == []
+    frame = half.take()
+    assert frame is not None
+    assert frame.package_refused.reason == "PACKAGE_DAMAGED"
+    assert half.package_refusal
+
+
+def test_with_an_upload_interval_a_heartbeat_says_how_long_a_lane_is_and_sends_nothing() -> None:
+    half, _ = welcomed(10, 10)
+    assert half.heartbeat([Head(LANE, 1, 12)], sends=False) == []
+    assert claimed(half) == [(7, 12, True)]
+    [read] = half.grown([])
+    assert isinstance(read, Read)
+    assert read.after == 10

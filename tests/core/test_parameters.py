@@ -13,6 +13,7 @@ from stillopen.core.parameters import (
     Parameters,
     check_cards,
     check_profile,
+    differences,
 )
 
 SECONDS = st.floats(0, 366 * DAY_S)
@@ -110,6 +111,16 @@ def test_times_are_between_nothing_and_a_year(value: float) -> None:
         (OfflineProfile(failure_count=101), "failure_count"),
         (OfflineProfile(failure_window_s=0), "failure_window_s"),
         (OfflineProfile(failure_window_s=math.inf), "failure_window_s"),
+        (OfflineProfile(description="x" * 201), "description"),
+        (OfflineProfile(description="a\nb"), "description"),
+        (OfflineProfile(transaction_upload_interval_s=-1), "transaction_upload_interval_s"),
+        (OfflineProfile(transaction_upload_interval_s=math.nan), "transaction_upload_interval_s"),
+        (
+            OfflineProfile(new_offline_database_check_interval_s=DAY_S + 1),
+            "new_offline_database_check_interval_s",
+        ),
+        (OfflineProfile(upload_transaction_size=0), "upload_transaction_size"),
+        (OfflineProfile(upload_transaction_size=1_001), "upload_transaction_size"),
     ],
 )
 def test_a_profile_no_register_could_work_with_is_refused(
@@ -126,3 +137,10 @@ def test_the_default_profile_holds_and_turns_nothing_on() -> None:
     assert not profile.enable_advanced_offline_switching
     assert not profile.allow_manual_offline_before_sign_in
     assert profile.offline_switch_api_performance_threshold_s == 0
+
+
+def test_what_changed_is_told_field_by_field_without_the_version() -> None:
+    before = Parameters(3)
+    after = Parameters(4, gift_card=CardParameters(conclude_within_s=3_600.0), currency="USD")
+    assert list(differences(before, after)) == ["currency USD", "gift_card.conclude_within_s 3600"]
+    assert list(differences(before, Parameters(9))) == []

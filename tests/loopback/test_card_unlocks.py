@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
+from tests.support import callers
 from tests.support.estate import Estate
 from tests.support.estate_cards import (
     CREDIT_MEMO,
@@ -22,13 +23,12 @@ from tests.support.estate_till import Till
 from stillopen.core.errors import Misuse, Reason, StillopenError
 from stillopen.core.money import Money
 from stillopen.core.purpose import CardKind
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.v1 import realtime_pb2, types_pb2
 
 APPLIED = realtime_pb2.EXCEPTION_RESOLUTION_APPLIED
 WRITTEN_OFF = realtime_pb2.EXCEPTION_RESOLUTION_WRITTEN_OFF
 BOSS = types_pb2.StaffMember(
-    staff_id="boss", name="Berta", password_hash=STAFF[0].password_hash, manager=True
+    staff_id="boss", name="Berta", password_hash=STAFF[0].password_hash, role_id="manager"
 )
 
 
@@ -128,9 +128,9 @@ async def test_a_register_alone_ends_no_other_registers_lock(estate: Estate, til
     request = realtime_pb2.UnlockCardRequest(number=GIFT, reason="mine", force=True)
     for register in ("R1", "R2"):
         async with estate.refuses(Reason.INVALID_ARGUMENT):
-            await ask(estate.relay.UnlockCard, request, Caller(CallerKind.REGISTER, register))
-    async with estate.refuses(Reason.NOT_ALLOWED):
-        await ask(estate.relay.UnlockCard, request, Caller(CallerKind.PERSON, "boss"))
+            await ask(estate.relay.UnlockCard, request, callers.register(register))
+    async with estate.refuses(Reason.CALLER_UNKNOWN):
+        await ask(estate.relay.UnlockCard, request, callers.person("boss"))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_headquarters_ends_all_that_holds_a_card(estate: Estate, till: Til
         GIFT, CardKind.GIFT_CARD, "asked by phone", force=True
     )
     assert lock.end_reason == "PERSON"
-    assert await done_to(estate, GIFT) == [("UNLOCK", "stillopen", "asked by phone")]
+    assert await done_to(estate, GIFT) == [("UNLOCK", "test", "asked by phone")]
 
 
 # AdjustCard
@@ -199,8 +199,8 @@ async def test_a_card_is_adjusted_by_an_entry_with_who_and_why(estate: Estate) -
         ("ADJUST", -1_000),
     ]
     assert await done_to(estate, SECOND) == [
-        ("ADJUST", "stillopen", "goodwill"),
-        ("ADJUST", "stillopen", "fraud"),
+        ("ADJUST", "test", "goodwill"),
+        ("ADJUST", "test", "fraud"),
     ]
 
 

@@ -41,8 +41,8 @@ async def test_imported_products_reach_the_channel_and_the_register(
 ) -> None:
     dearer = types_pb2.Product(product_id="apple", name="Apple", price=eur(120))
     assert await imported(estate, dearer, product()) == (2, [])
-    await estate.until_channel_shows(5)
-    await till.until(lambda status: status.catalogue_sequence == 5)
+    shown = await estate.until_channel_shows()
+    await till.until(lambda status: status.catalogue_sequence == shown)
     sale = await till.line(await till.line(await till.begin(), "PLUM"), "Apple")
     assert [line.total for line in sale.lines] == [eur(50), eur(120)]
 
@@ -82,7 +82,7 @@ async def test_a_wrong_product_is_reported_and_the_others_are_taken(
     estate: Estate, row: types_pb2.Product, field: str, reason: str
 ) -> None:
     assert await imported(estate, row, APPLE) == (1, [(1, field, reason)])
-    await estate.until_channel_shows(5)
+    await estate.until_channel_shows()
     async with estate.refuses(Reason.PRODUCT_UNKNOWN):
         await ask(estate.data.GetProduct, channel_data_pb2.GetProductRequest(code="PLUM"))
 
@@ -133,7 +133,7 @@ async def test_imported_staff_can_sign_in_and_wrong_rows_are_reported(
         (3, "staff_id"),
         (4, "name"),
     ]
-    await estate.until_channel_shows(5)
+    await estate.until_channel_shows()
     assert await till.sign_in("ben") == "Ben"
 
 
@@ -191,7 +191,7 @@ async def test_an_offline_profile_no_register_could_work_with_is_refused(
         await estate.people.set_profile(wrong)
     request = channel_data_pb2.GetChannelConfigurationRequest()
     answer = await ask(estate.data.GetChannelConfiguration, request)
-    assert answer.offline_profile.name == "Fast"
+    assert answer.offline_profile.name == "Default"
 
 
 async def test_sales_come_home_once_and_are_listed_page_by_page(estate: Estate, till: Till) -> None:

@@ -5,6 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+from tests.support import callers
+from tests.support.enrolment import FOR_EVER_S
 from tests.support.estate import Estate
 from tests.support.estate_messages import (
     HEADQUARTERS,
@@ -15,18 +18,19 @@ from tests.support.estate_messages import (
     entries_of,
     lock_of,
 )
-from tests.support.estate_parts import until
+from tests.support.estate_parts import ME, until
 from tests.support.estate_stream import Stream
 from tests.support.estate_till import Till
 
+from stillopen.cli.sessions import SignedIn, keep_session
 from stillopen.core.errors import Reason
 from stillopen.core.journal import NO_PARENT, Head, Lane, append
 from stillopen.core.memo_number import prefix_of
-from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.identity import Caller
 from stillopen.v1 import headquarters_pb2, sync_pb2_grpc, types_pb2
 
 COMMAND = Path(sys.executable).parent / "stillopen"
-ELSEWHERE = Caller(CallerKind.CHANNEL, "S2")
+ELSEWHERE = callers.channel("S2")
 """A store of its own: the estate's channel would take its name back."""
 FIRST, SECOND = Lane("R1", 0xA), Lane("R1", 0xB)
 TAKES_TURNS = types_pb2.LANE_ALARM_KIND_TAKES_TURNS
@@ -196,11 +200,11 @@ async def test_an_alarm_is_acknowledged_once_and_stays(estate: Estate) -> None:
     await conflict(estate)
     people = estate.people
     seen = await people.acknowledge("R1", LANE.epoch, CONFLICT, "a snapshot was resumed twice")
-    assert (seen.acknowledged_by, seen.kind) == ("stillopen", CONFLICT)
+    assert (seen.acknowledged_by, seen.kind) == ("test", CONFLICT)
     assert await people.acknowledge("R1", LANE.epoch, CONFLICT, "again") == seen
     assert await alarms_of(estate) == [seen]
     [lane] = (await people.completeness("R1")).lanes
-    assert [(a.action, a.person) for a in lane.actions] == [("ACKNOWLEDGE_ALARM", "stillopen")]
+    assert [(a.action, a.person) for a in lane.actions] == [("ACKNOWLEDGE_ALARM", "test")]
 
 
 async def test_what_people_do_needs_a_reason_and_a_lane(estate: Estate) -> None:
@@ -230,7 +234,11 @@ async def stillopen(*arguments: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
-async def test_the_command_lists_shows_and_declares_lost(estate: Estate) -> None:
+async def test_the_command_lists_shows_and_declares_lost(
+    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STILLOPEN_HOME", str(tmp_path / "home"))
+    keep_session(estate.headquarters.address, SignedIn(ME.name, ME.secret, FOR_EVER_S))
     await lose_a_tail(estate)
     await conflict(estate)
     at = f"--headquarters={estate.headquarters.address}"
@@ -241,7 +249,7 @@ async def test_the_command_lists_shows_and_declares_lost(estate: Estate) -> None
     code, said = await stillopen(
         "lane", "acknowledge", "R1", epoch, "conflict", at, "--reason", "seen"
     )
-    assert (code, said.strip()) == (0, "acknowledged by stillopen: seen")
+    assert (code, said.strip()) == (0, "acknowledged by test: seen")
     code, said = await stillopen("lane", "declare-lost", "R1", epoch, at, "--reason", "disk dead")
     assert code == 0
     assert "disk dead" in said

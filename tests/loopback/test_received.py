@@ -14,6 +14,7 @@ from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, Unrea
 from stillopen.core.journal import Lane
 from stillopen.core.returns import returned_milli
 from stillopen.core.sale import ReturnOf, Sale, SaleState
+from stillopen.replication.completed import STEP as COMPLETED_STEP
 from stillopen.replication.inbox import STEP as INBOX_STEP
 from stillopen.replication.inbox import Inbox, open_inbox
 from stillopen.replication.lanes import STEP as LANES_STEP
@@ -26,7 +27,10 @@ from stillopen.storage.engine import Session
 from stillopen.storage.inline import open_inline
 from stillopen.storage.schema import Schema
 
-SCHEMA = Schema("received", ((*INBOX_STEP, *RECEIVED_STEP), RETURNED_STEP, LANES_STEP))
+SCHEMA = Schema(
+    "received",
+    ((*INBOX_STEP, *RECEIVED_STEP), RETURNED_STEP, LANES_STEP, COMPLETED_STEP),
+)
 
 
 class Still:

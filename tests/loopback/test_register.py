@@ -216,8 +216,8 @@ async def test_a_card_held_by_another_register_is_refused(estate: Estate, till: 
 
 
 async def test_nobody_sells_without_signing_in(estate: Estate) -> None:
-    till = await estate.till("R1", ready=False)
-    await till.until(lambda status: status.offline_ready and status.lane_announced)
+    till = await estate.till("R1")
+    await till.sign_out()
     async with estate.refuses(Reason.NOT_SIGNED_IN):
         await till.begin()
     async with estate.refuses(Reason.SIGN_IN_FAILED):

@@ -5,6 +5,7 @@ H22: the largest entry that there can be is carried like any other.
 
 import asyncio
 import json
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from tests.support.estate import Estate
 from tests.support.estate_messages import LANE, R1, ask, entries_of, entry_of, sale_of
-from tests.support.estate_parts import until
+from tests.support.estate_parts import ME, until
 from tests.support.estate_stream import Stream
 from tests.support.estate_till import Till
 
+from stillopen.cli.sessions import HOME, SignedIn, keep_session
 from stillopen.core.journal import NO_PARENT, PAYLOAD_BYTES_MAX, Entry, Head, append
 from stillopen.core.parameters import DAY_S
 from stillopen.rpc.wire import entry_to
@@ -132,10 +134,15 @@ async def test_a_register_that_is_silent_for_days_is_listed_with_when_it_was_hea
 
 async def listed(estate: Estate, *options: str) -> dict[str, dict[str, str]]:
     """What `stillopen lane list` says of each register."""
+    home = {**os.environ, HOME: str(estate.folder / "of a person")}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(HOME, home[HOME])
+        keep_session(estate.headquarters.address, SignedIn(ME.name, ME.secret, 1e11))
     process = await asyncio.create_subprocess_exec(
         COMMAND,
         *("lane", "list", "--json", f"--headquarters={estate.headquarters.address}", *options),
         stdout=asyncio.subprocess.PIPE,
+        env=home,
     )
     said, _ = await process.communicate()
     return {lane["register_id"]: lane for lane in json.loads(said)["lanes"]}

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from tests.support import callers
 from tests.support.estate_parts import PATIENCE_S, STEP_S, until
 from tests.support.estate_till import TIMEOUT_S, Sale, Till
 
 from stillopen.core.errors import Reason, Refused, Unreachable
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
 from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc, types_pb2
 
 T = TypeVar("T")
 OPEN = types_pb2.SALE_STATE_OPEN
 
-REGISTER = Caller(CallerKind.REGISTER, "R1")
+REGISTER = callers.register("R1")
 _NO_LINK = {
     Reason.OFFLINE,
     Reason.HEADQUARTERS_UNREACHABLE,

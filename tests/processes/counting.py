@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import grpc.aio
 
 from stillopen.rpc.channel import open_channel
+from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.storage.engine import Engine, Work
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
@@ -58,11 +59,9 @@ class Points:
         """The engine that ships, counted."""
         return CountedEngine(await open_sqlite(path, schema, durable=durable), self)
 
-    def open_channel(
-        self, address: str, *, plaintext_beyond_loopback: bool = False
-    ) -> grpc.aio.Channel:
+    def open_channel(self, address: str, security: Security = PLAINTEXT) -> grpc.aio.Channel:
         """The channel that ships, counted."""
-        inner = open_channel(address, plaintext_beyond_loopback=plaintext_beyond_loopback)
+        inner = open_channel(address, security)
         return cast("grpc.aio.Channel", CountedChannel(inner, self))
 
 

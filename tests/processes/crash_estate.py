@@ -114,6 +114,7 @@ class CrashEstate(Estate):
     ) -> None:
         folder.mkdir(exist_ok=True)
         super().__init__(folder, PROFILE)
+        self.carries = False  # packages are as many in one run as in another
         self.place = place
         self._script = SCRIPTS[script]
         self._die = die
@@ -153,8 +154,9 @@ class CrashEstate(Estate):
     async def play(self, on_return: OnReturn | None = None) -> Cashier:
         """The script, while the place dies and comes back."""
         till = await self.till("R1", ready=False)
+        if self._armed or self.place != "register":
+            await self.surely(partial(self._until_ready, till))
         if self._armed:
-            await till.until(lambda s: s.link_up and s.lane_announced and bool(s.store_id))
             await self.doomed.arm()
         cashier = Cashier(till, self._script, self.data)
         if on_return is not None:
@@ -170,6 +172,20 @@ class CrashEstate(Estate):
         async with asyncio.timeout(PATIENCE_S):
             await back
         return cashier
+
+    async def _until_ready(self, till: Till) -> None:
+        """The register has everything, so that nothing comes later in one run than in another."""
+        await till.sign_in()
+        await till.until(
+            lambda s: (
+                s.link_up
+                and s.lane_announced
+                and bool(s.store_id)
+                and s.offline_ready
+                and s.catalogue_sequence >= self.shown
+            )
+        )
+        await till.sign_out()
 
     async def counted(self) -> tuple[Counter[str], Counter[str]]:
         """Ends the place and returns what it counted until it was ready, and in the script."""

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.processes.counting import Points
-from tests.support.estate_parts import CURRENCY, RESERVE_BYTES, STORE, fits
+from tests.support import callers
+from tests.support.estate_parts import RESERVE_BYTES, STORE, fits
 
 from stillopen.cli.machine import Machine, Place
 from stillopen.cli.places import (
@@ -39,11 +40,15 @@ async def start(arguments: argparse.Namespace, machine: Machine) -> Place:
     data, listen, upper = arguments.data, arguments.listen, arguments.upper
     match arguments.place:
         case "headquarters":
-            return await start_headquarters(HeadquartersSettings(data, listen, CURRENCY), machine)
+            return await start_headquarters(HeadquartersSettings(data, listen), machine)
         case "channel":
-            return await start_channel(ChannelSettings(data, listen, upper, STORE), machine)
+            return await start_channel(
+                ChannelSettings(data, listen, upper, STORE, callers.channel(STORE).secret), machine
+            )
         case _:
-            return await start_register(RegisterSettings("R1", data, upper), listen, machine)
+            return await start_register(
+                RegisterSettings("R1", data, upper, callers.register("R1").secret), listen, machine
+            )
 
 
 async def run(arguments: argparse.Namespace) -> None:

@@ -9,9 +9,8 @@ import pytest
 from tests.support.repository import ROOT
 from tests.support.shop import open_shop
 
-from stillopen.cli.estate import CHANNEL, HEADQUARTERS
+from stillopen.cli.estate import CHANNEL
 from stillopen.cli.frontend import Frontend, delivered
-from stillopen.cli.headquarters import Headquarters
 
 SCRIPT = ROOT / "tests/processes/node"
 TIMEOUT_S = 60.0
@@ -55,7 +54,7 @@ async def test_a_frontend_in_javascript_sells_through_a_cut(tmp_path: Path) -> N
         await estate.restart(CHANNEL)
         async with (
             Frontend(estate.address("R1")) as frontend,
-            Headquarters(estate.address(HEADQUARTERS)) as headquarters,
+            estate.office() as headquarters,
         ):
             await frontend.until(delivered)
             await headquarters.until_complete(TIMEOUT_S)

@@ -1,6 +1,10 @@
-"""The README is true: every command block in it runs, and every path it names exists."""
+"""README and set-up page are true: every command block runs, and every path exists.
+
+Both use the ports that a user would have; one file, so that they never run at one time.
+"""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -13,6 +17,8 @@ from tests.support.repository import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = (ROOT / "docs" / "set-up.md").read_text()
+PAGE_BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 TIMEOUT_S = 100.0
 ITSELF = "make test\n"
 """Running it here would run this test again without end; make says what it would do instead."""
@@ -25,19 +31,30 @@ def copy_of_the_repository(tmp_path: Path) -> Path:
     for entry in ROOT.iterdir():
         if entry.name not in {"var", ".git"}:
             (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "var").mkdir()
     return tmp_path
 
 
 async def run(command: str, folder: Path) -> str:
-    """Runs a block as a person would and returns what it says; fails as it fails."""
+    """Runs a block as a person would and returns what it says; fails as it fails.
+
+    What it leaves running ends with it.
+    """
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", command),
         cwd=folder,
+        env={**os.environ, "STILLOPEN_HOME": str(folder / "home")},
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    async with asyncio.timeout(TIMEOUT_S):
-        out, _ = await process.communicate()
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            out, _ = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, out.decode()
     return out.decode()
 
@@ -88,6 +105,21 @@ async def test_every_block_after_serving_runs_while_it_serves(folder: Path) -> N
                 assert "Receipt(" in await run(".venv/bin/python example.py", folder)
             else:
                 await run(block, folder)
+
+
+async def test_a_store_is_set_up_from_nothing_sells_through_a_cut_and_drains(
+    folder: Path,
+) -> None:
+    """The page "Set up a store", word by word, in one shell."""
+    said = await run("".join(PAGE_BLOCKS), folder)
+    assert "SALE_STATE_COMPLETED" in said
+    assert "card ...0001: 42.05 EUR, free" in said
+
+
+def test_only_the_last_part_of_the_page_is_not_run() -> None:
+    before, _, after = PAGE.partition("## Beyond one machine")
+    assert "    stillopen" not in before
+    assert "```" not in after
 
 
 def test_no_block_is_of_a_kind_that_is_not_run() -> None:

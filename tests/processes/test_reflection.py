@@ -14,13 +14,15 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from tests.support.shop import open_shop
 
 from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate
+from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.storage.identity_file import read_identity
 
 BUF = Path(sys.executable).parent / "buf"
 TIMEOUT_S = 60.0
 
-PERSON, REGISTER, CHANNEL_CALLER = "person:test", "register:R1", "channel:S1"
+PERSON, REGISTER, STORE = CallerKind.PERSON, CallerKind.REGISTER, CallerKind.CHANNEL
 
-CALLS: list[tuple[str, str, str, dict[str, object], str]] = [
+CALLS: list[tuple[str, str, CallerKind, dict[str, object], str]] = [
     (HEADQUARTERS, "HeadquartersService/GetParameters", PERSON, {}, "parameters"),
     (
         HEADQUARTERS,
@@ -32,15 +34,21 @@ CALLS: list[tuple[str, str, str, dict[str, object], str]] = [
     (CHANNEL, "ChannelDataService/GetProduct", REGISTER, {"code": "P011"}, "product"),
     (CHANNEL, "RealtimeService/GetCardBalance", REGISTER, {"number": "6001000000000001"}, "free"),
     ("R1", "RegisterService/GetStatus", PERSON, {}, "status"),
-    (CHANNEL, "SyncService/Sync", "register:R9", {"hello": {"protocol_version": 1}}, "welcome"),
-    (
-        HEADQUARTERS,
-        "SyncService/Sync",
-        CHANNEL_CALLER.replace("S1", "S9"),
-        {"hello": {"protocol_version": 1}},
-        "welcome",
-    ),
+    (CHANNEL, "SyncService/Sync", REGISTER, {"hello": {"protocol_version": 1}}, "welcome"),
+    (HEADQUARTERS, "SyncService/Sync", STORE, {"hello": {"protocol_version": 1}}, "welcome"),
 ]
+
+
+def said(estate: Estate, kind: CallerKind) -> list[str]:
+    """The headers by which a caller is known: who it is, and its secret."""
+    if kind is CallerKind.PERSON:
+        metadata = estate.person.metadata()
+    else:
+        folder = estate.folder / ("R1" if kind is CallerKind.REGISTER else CHANNEL)
+        found = read_identity(folder, kind)
+        assert found is not None
+        metadata = Caller(kind, found.name, found.secret).metadata()
+    return [part for key, value in metadata for part in ("-H", f"{key}: {value}")]
 
 
 async def buf_curl(*arguments: str) -> tuple[int, str, str]:
@@ -71,7 +79,7 @@ async def test_every_service_is_listed_described_and_called(tmp_path: Path) -> N
         for place, method, caller, request, answer in CALLS:
             assert f"stillopen.v1.{method}" in await listed(estate, place)
             code, out, err = await buf_curl(
-                *("-H", f"stillopen-caller: {caller}", "-d", json.dumps(request)),
+                *(*said(estate, caller), "-d", json.dumps(request)),
                 f"http://{estate.address(place)}/stillopen.v1.{method}",
             )
             assert code == 0, err
@@ -86,7 +94,7 @@ async def test_every_service_is_listed_described_and_called(tmp_path: Path) -> N
 async def test_a_refusal_reaches_a_stranger_as_code_and_words(tmp_path: Path) -> None:
     async with open_shop(tmp_path) as estate:
         code, _, err = await buf_curl(
-            *("-H", f"stillopen-caller: {PERSON}", "-d", '{"number": "4111111111111111"}'),
+            *(*said(estate, PERSON), "-d", '{"number": "4111111111111111"}'),
             f"http://{estate.address(HEADQUARTERS)}/stillopen.v1.RealtimeService/GetCardBalance",
         )
     assert code != 0

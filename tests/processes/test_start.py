@@ -9,7 +9,6 @@ from tests.support.shop import CURRENCY
 
 from stillopen.cli.estate import HEADQUARTERS, Estate, import_master_data
 from stillopen.cli.frontend import Frontend, delivered, ready
-from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.rpc.wire import money_from
 from stillopen.v1 import types_pb2
@@ -20,9 +19,14 @@ CARD = "6001000000000001"
 
 async def ended(folder: Path, *arguments: str) -> tuple[int, str]:
     """Starts a place that cannot start; its exit status and what it says."""
+    return await command("serve", *arguments, f"--data={folder}", "--listen=127.0.0.1:0")
+
+
+async def command(*arguments: str) -> tuple[int, str]:
+    """Runs the command; its exit status and what it says on standard error."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "stillopen.cli", "serve", *arguments),
-        *(f"--data={folder}", "--listen=127.0.0.1:0"),
+        *(sys.executable, "-m", "stillopen.cli", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -40,7 +44,7 @@ async def begun(folder: Path) -> Path:
     """A headquarters that ran once, with cards; its folder."""
     async with Estate(folder, CURRENCY) as estate:
         await estate.start_headquarters()
-        await import_master_data(estate.address(HEADQUARTERS), [], sample_cards(CURRENCY))
+        await import_master_data(estate, [], sample_cards(CURRENCY))
     return folder / HEADQUARTERS
 
 
@@ -80,9 +84,33 @@ async def test_a_damaged_replica_is_set_aside_and_made_again(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("currency", ["eur", "EURO", "€"])
 async def test_a_headquarters_is_not_begun_in_no_currency(tmp_path: Path, currency: str) -> None:
-    code, said = await ended(tmp_path, "headquarters", f"--currency={currency}")
+    begin = ("headquarters", "begin", "--administrator=alice", f"--data={tmp_path}")
+    code, said = await command(*begin, f"--currency={currency}")
     assert (code, "three capital letters" in said) == (2, True)
     assert not (tmp_path / "headquarters.db").exists()
+
+
+async def test_a_headquarters_that_nobody_began_is_not_served(tmp_path: Path) -> None:
+    code, said = await ended(tmp_path, "headquarters")
+    assert (code, "stillopen headquarters begin" in said) == (2, True)
+
+
+@pytest.mark.parametrize("place", ["channel", "register"])
+async def test_a_place_that_was_not_installed_is_not_served(tmp_path: Path, place: str) -> None:
+    code, said = await ended(tmp_path, place)
+    assert (code, f"stillopen {place} install" in said) == (2, True)
+
+
+async def test_plaintext_beyond_this_machine_is_not_served(tmp_path: Path) -> None:
+    """Neither listened on nor connected to; nothing is made."""
+    folder = await begun(tmp_path)
+    far = f"--data={folder}"
+    code, said = await command("serve", "headquarters", far, "--listen=0.0.0.0:0")
+    assert (code, "PLAINTEXT_REFUSED" in said) == (2, True)
+    install = ("channel", "install", "--code=X", f"--data={tmp_path / 'new'}")
+    code, said = await command(*install, "--headquarters=192.0.2.1:7400")
+    assert (code, "PLAINTEXT_REFUSED" in said) == (2, True)
+    assert not (tmp_path / "new").exists()
 
 
 async def test_a_folder_that_is_a_file_is_said_in_one_line(tmp_path: Path) -> None:
@@ -98,13 +126,12 @@ async def test_cards_in_a_process_of_their_own_are_reached_from_everywhere(
     """Everybody but headquarters itself knows one address."""
     async with Estate(tmp_path, CURRENCY) as estate:
         await estate.start_headquarters_and_realtime()
-        address = estate.address(HEADQUARTERS)
-        await import_master_data(address, sample_products(CURRENCY), sample_cards(CURRENCY))
+        await import_master_data(estate, sample_products(CURRENCY), sample_cards(CURRENCY))
         await estate.start_channel()
         await estate.start_register("R1")
-        async with Frontend(estate.address("R1")) as till, Headquarters(address) as people:
-            await till.until(ready)
+        async with Frontend(estate.address("R1")) as till, estate.office() as people:
             await till.sign_in()
+            await till.until(ready)
             await till.begin()
             await till.ring("P011")
             await till.pay_card(CARD)

@@ -12,10 +12,10 @@ from tests.sim.history import Glance, History, Kind, now_s
 from tests.sim.process import PASSWORD
 from tests.sim.recalling import Answer, Recalling
 from tests.sim.world import STAFF, money
+from tests.support import callers
 
 from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
 from stillopen.register.wire import without_countdowns
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call
 from stillopen.v1 import register_pb2, register_pb2_grpc, types_pb2
 
@@ -81,7 +81,7 @@ class Cashier:
         self._products = products
         self._history = history
         self._habits = habits
-        self._caller = Caller(CallerKind.PERSON, f"cashier-{register}")
+        self._caller = callers.person(f"cashier-{register}")
         self._sold: list[tuple[str, str]] = []
         self._recalling = Recalling(
             register, stub, rng, history, habits.asks_a_manager, self._ask, self._write

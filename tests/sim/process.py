@@ -19,6 +19,7 @@ from tests.sim.disk import Commits, Disk
 from tests.sim.exchange import Exchange
 
 from stillopen.cli.machine import Machine, Place
+from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.rpc.server import Register
 from stillopen.storage.engine import Engine
 from stillopen.storage.inline import open_inline
@@ -235,8 +236,7 @@ class Process:
 
         def open_channel(
             address: str,
-            *,
-            plaintext_beyond_loopback: bool = False,  # noqa: ARG001
+            security: Security = PLAINTEXT,  # noqa: ARG001
         ) -> grpc.aio.Channel:
             channel = self._network.channel(self.name, address)
             life.channels.append(channel)
@@ -244,8 +244,7 @@ class Process:
 
         def listen(
             address: str,
-            *,
-            plaintext_beyond_loopback: bool = False,  # noqa: ARG001
+            security: Security = PLAINTEXT,  # noqa: ARG001
         ) -> _Listener:
             return _Listener(self._network, address, life)
 

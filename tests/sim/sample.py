@@ -12,7 +12,7 @@ from tests.sim.channel import Network, SimServer
 
 from stillopen.core.errors import Reason, Refused, Unreachable
 from stillopen.rpc.context import Context
-from stillopen.rpc.identity import Caller, CallerKind, caller_of
+from stillopen.rpc.identity import Caller, CallerKind, said_caller
 from stillopen.rpc.status import answers, call, streams
 from stillopen.v1 import (
     realtime_pb2,
@@ -60,7 +60,7 @@ class Cards(realtime_pb2_grpc.RealtimeServiceServicer):
             except asyncio.CancelledError:
                 self.cancelled_at_s.append(now_s())
                 raise
-        caller = caller_of(context)
+        caller = said_caller(context)
         return realtime_pb2.GetCardBalanceResponse(
             card_id=f"{caller.name} {context.peer()} {context.time_remaining():.3f}",
             last_four=request.number,
@@ -75,7 +75,7 @@ class Cards(realtime_pb2_grpc.RealtimeServiceServicer):
     async def ImportCards(  # noqa: N802
         self, request_iterator: AsyncIterator[realtime_pb2.ImportCardsRequest], context: Context
     ) -> realtime_pb2.ImportCardsResponse:
-        caller_of(context)
+        said_caller(context)
         names = [request.import_id async for request in request_iterator]
         self.executed += names
         return realtime_pb2.ImportCardsResponse(report=types_pb2.ImportReport(accepted=len(names)))
@@ -92,7 +92,7 @@ class Echo(sync_pb2_grpc.SyncServiceServicer):
     async def Sync(  # noqa: N802
         self, request_iterator: AsyncIterator[sync_pb2.SyncRequest], context: Context
     ) -> AsyncIterator[sync_pb2.SyncResponse]:
-        caller_of(context)
+        said_caller(context)
         try:
             async for request in request_iterator:
                 version = request.hello.protocol_version

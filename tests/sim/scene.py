@@ -13,6 +13,7 @@ from tests.sim.loop import run
 from tests.sim.network import Cut
 from tests.sim.process import PASSWORD
 from tests.sim.world import HQ, HQ_ADDRESS, OFFICE, STAFF, Estate, Plan, store_address
+from tests.support import callers
 
 from stillopen.core.errors import Refused, StillopenError, Unreachable
 from stillopen.core.parameters import DAY_S, CardParameters
@@ -255,7 +256,8 @@ class Scene:
         stub = channel_data_pb2_grpc.ChannelDataServiceStub(
             self.estate.network.channel("office", address)
         )
-        answer = await call(stub.ListTransactions, request, OFFICE, ANSWER_S)
+        asker = callers.register(self.estate.registers[0])
+        answer = await call(stub.ListTransactions, request, asker, ANSWER_S)
         return [sale.transaction_id for sale in answer.sales]
 
     async def over_returns(self) -> list[headquarters_pb2.OverReturn]:

@@ -11,10 +11,10 @@ from tests.sim.network import Cut
 from tests.sim.process import note_tasks
 from tests.sim.scene import ALLOWED, ANSWER_S, Scene, act, refusal, small
 from tests.sim.world import CURRENCY, OFFICE, store_address
+from tests.support import callers
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.parameters import CardParameters, Parameters
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import call
 from stillopen.rpc.wire_parameters import parameters_to
@@ -59,7 +59,7 @@ def test_of_two_people_who_change_the_same_version_one_is_refused() -> None:
 def test_of_streams_that_come_at_once_the_newest_stays_and_the_others_are_told() -> None:
     async def story(scene: Scene) -> None:
         channel = scene.estate.network.channel("twin", store_address("S1"))
-        stub, caller = sync_pb2_grpc.SyncServiceStub(channel), Caller(CallerKind.REGISTER, "R9")
+        stub, caller = sync_pb2_grpc.SyncServiceStub(channel), callers.register("R1-9")
 
         async def hello() -> AsyncIterator[sync_pb2.SyncRequest]:
             yield sync_pb2.SyncRequest(hello=sync_pb2.Hello(protocol_version=1))
@@ -74,7 +74,8 @@ def test_of_streams_that_come_at_once_the_newest_stays_and_the_others_are_told()
         streams = [asyncio.create_task(code()) for _ in range(3)]
         await asyncio.sleep(1)
         ended = [stream.result() if stream.done() else None for stream in streams]
-        assert ended == [grpc.StatusCode.ABORTED, grpc.StatusCode.ABORTED, None]
+        # Which of them came last is the network's business.
+        assert sorted(ended, key=str) == [None, grpc.StatusCode.ABORTED, grpc.StatusCode.ABORTED]
 
     act(story)
 

@@ -17,9 +17,10 @@ from tests.sim.scene import (
     refusal,
     small,
 )
+from tests.support import callers
 
 from stillopen.core.errors import Unreachable
-from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import call
 from stillopen.v1 import realtime_pb2, register_pb2, types_pb2
 
@@ -39,7 +40,7 @@ def asks(scene: Scene, key: bytes, register: str) -> "asyncio.Task[realtime_pb2.
         line_id="T1",
         amount=types_pb2.Money(currency_code="EUR", minor_units=100),
     )
-    caller = Caller(CallerKind.REGISTER, register)
+    caller = callers.register(register)
     stub = scene.estate.cards.LockCard
     return asyncio.get_running_loop().create_task(call(stub, request, caller, ANSWER_S))
 
@@ -50,7 +51,7 @@ def hash_of(register: str) -> int:
 
 async def unlocks(scene: Scene, key: bytes, register: str) -> realtime_pb2.CardLock:
     request = realtime_pb2.UnlockCardRequest(lock_key=key)
-    caller = Caller(CallerKind.REGISTER, register)
+    caller = callers.register(register)
     return (await call(scene.estate.cards.UnlockCard, request, caller, ANSWER_S)).lock
 
 
@@ -384,4 +385,4 @@ def test_a_till_that_is_disconnected_by_hand_is_silent_until_a_person_connects_i
 
 
 def scene_caller() -> Caller:
-    return Caller(CallerKind.PERSON, "cashier")
+    return callers.person("cashier")

@@ -7,6 +7,7 @@ from tests.sim.images import another, move, put_back, rows, take
 from tests.sim.network import Cut
 from tests.sim.scene import ALLOWED, ANSWER_S, Scene, act, refusal, small
 from tests.sim.world import HQ, HQ_ADDRESS, OFFICE
+from tests.support import callers
 
 from stillopen.rpc.status import call
 from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc, headquarters_pb2, types_pb2
@@ -123,7 +124,8 @@ async def at_channel(scene: Scene, store: str) -> int:
     channel = scene.estate.network.channel("office", f"{store.lower()}:1")
     stub = channel_data_pb2_grpc.ChannelDataServiceStub(channel)
     request = channel_data_pb2.ListTransactionsRequest(page_size=500)
-    return len((await call(stub.ListTransactions, request, OFFICE, ANSWER_S)).sales)
+    asker = callers.register(f"R{store[1:]}-1")
+    return len((await call(stub.ListTransactions, request, asker, ANSWER_S)).sales)
 
 
 def test_a_channel_restored_from_mondays_backup_is_brought_up_again() -> None:

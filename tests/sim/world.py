@@ -14,8 +14,11 @@ from pathlib import Path
 from tests.sim.channel import Network
 from tests.sim.clock import SimClock
 from tests.sim.history import Card
-from tests.sim.process import Process, Start, note_tasks
+from tests.sim.process import PASSWORD, Process, Start, note_tasks
+from tests.support import callers
+from tests.support.enrolment import enrol
 
+from stillopen.cli.machine import Machine, Place
 from stillopen.cli.places import (
     ChannelSettings,
     HeadquartersSettings,
@@ -25,11 +28,12 @@ from stillopen.cli.places import (
 )
 from stillopen.core.parameters import CardParameters, OfflineProfile, Parameters
 from stillopen.register import RegisterSettings
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.status import call, send_all
 from stillopen.rpc.wire import profile_to
 from stillopen.rpc.wire_parameters import parameters_to
 from stillopen.v1 import (
+    channel_data_pb2,
+    channel_data_pb2_grpc,
     headquarters_pb2,
     headquarters_pb2_grpc,
     realtime_pb2,
@@ -41,11 +45,13 @@ from stillopen.v1 import (
 
 CURRENCY = "EUR"
 HQ, HQ_ADDRESS = "HQ", "headquarters:1"
-OFFICE = Caller(CallerKind.PERSON, "office")
+OFFICE = callers.person("office")
 STAFF = "anna"
 MANAGER = "maria"
 TIMEOUT_S = 10.0
 READY_S = 60.0
+TILLS_KNOWN = 9
+"""How many registers headquarters knows in each store, whether they are there or not."""
 _HASH = f"scrypt$16384$8$1${'A' * 22}==${'A' * 43}="
 
 
@@ -122,13 +128,19 @@ class Estate:
                 raise RuntimeError(f"{process.name} did not start") from process.failure
         await self._provision()
         async with asyncio.timeout(READY_S):
-            for register in self.registers:
+            for register, store in self.store_of.items():
+                await self._until_shown(store, register)
                 await self._until_ready(self.register(register))
 
     def add_register(self, name: str, store: str, register_id: str = "") -> None:
         """A register on the folder of that name: one more, one that moved, or another's twin."""
         self.store_of[name] = store
-        settings = RegisterSettings(register_id or name, self.folder / name, store_address(store))
+        settings = RegisterSettings(
+            register_id or name,
+            self.folder / name,
+            store_address(store),
+            callers.register(register_id or name).secret,
+        )
         start = partial(start_register, settings, till_address(name))
         self._add(name, till_address(name), start, self.rng(f"{name} at {store}"))
 
@@ -179,15 +191,11 @@ class Estate:
         await asyncio.sleep(0)
 
     async def _provision(self) -> None:
-        await self.set_profile(self.plan.profile)
-        await self.set_gift_card(self.plan.gift_card)
-        await self.set_prices(1)
-
         async def staff() -> AsyncIterator[headquarters_pb2.ImportStaffRequest]:
             rows = [
                 types_pb2.StaffMember(staff_id=STAFF, name="Anna", password_hash=_HASH),
                 types_pb2.StaffMember(
-                    staff_id=MANAGER, name="Maria", password_hash=_HASH, manager=True
+                    staff_id=MANAGER, name="Maria", password_hash=_HASH, role_id="manager"
                 ),
             ]
             yield headquarters_pb2.ImportStaffRequest(rows=rows)
@@ -199,11 +207,27 @@ class Estate:
             ]
             yield headquarters_pb2.HeadquartersServiceImportCardsRequest(import_id="all", rows=rows)
 
+        await self.set_profile(self.plan.profile)
         await send_all(self.headquarters.ImportStaff, staff(), OFFICE, TIMEOUT_S)
+        await self.set_prices(1)
         await send_all(self.headquarters.ImportCards, cards(), OFFICE, TIMEOUT_S)
+        await self.set_gift_card(self.plan.gift_card)  # last: who shows them shows everything
+
+    async def _until_shown(self, store: str, register: str) -> None:
+        version = (await self.parameters()).version
+        network = self.network.channel("office", store_address(store))
+        stub = channel_data_pb2_grpc.ChannelDataServiceStub(network)
+        request = channel_data_pb2.GetParametersRequest()
+        asker = callers.register(register)
+        shown = 0
+        while shown != version:
+            await asyncio.sleep(0.1)
+            shown = (await call(stub.GetParameters, request, asker, TIMEOUT_S)).parameters.version
 
     async def _until_ready(self, stub: register_pb2_grpc.RegisterServiceStub) -> None:
         version = (await self.parameters()).version
+        sign_in = register_pb2.RegisterServiceSignInRequest(staff_id=STAFF, password=PASSWORD)
+        await call(stub.SignIn, sign_in, OFFICE, TIMEOUT_S)  # delivery begins with it
         while True:
             request = register_pb2.GetStatusRequest()
             status = (await call(stub.GetStatus, request, OFFICE, TIMEOUT_S)).status
@@ -227,15 +251,36 @@ class Estate:
         )
 
     def _headquarters(self) -> Start:
-        settings = HeadquartersSettings(self.folder / HQ, HQ_ADDRESS, CURRENCY)
-        return partial(start_headquarters, settings)
+        settings = HeadquartersSettings(self.folder / HQ, HQ_ADDRESS)
+        stores = {
+            f"S{number}": [f"R{number}-{till}" for till in range(1, TILLS_KNOWN + 1)]
+            for number in range(1, len(self.plan.tills) + 1)
+        }
+
+        async def start(machine: Machine) -> Place:
+            if not (settings.data / "headquarters.db").exists():
+                await enrol(settings.data, machine, stores, CURRENCY)
+            return await start_headquarters(settings, machine)
+
+        return start
 
     def _channel(self, store: str) -> Start:
-        settings = ChannelSettings(self.folder / store, store_address(store), HQ_ADDRESS, store)
+        settings = ChannelSettings(
+            self.folder / store,
+            store_address(store),
+            HQ_ADDRESS,
+            store,
+            callers.channel(store).secret,
+        )
         return partial(start_channel, settings)
 
     def _register(self, register: str, store: str) -> Start:
-        settings = RegisterSettings(register, self.folder / register, store_address(store))
+        settings = RegisterSettings(
+            register,
+            self.folder / register,
+            store_address(store),
+            callers.register(register).secret,
+        )
         return partial(start_register, settings, till_address(register))
 
 

@@ -6,7 +6,8 @@ import pytest
 from tests.support.repository import ROOT
 
 from stillopen.core.errors import Misuse, Reason
-from stillopen.storage.files import Hold, set_aside
+from stillopen.storage.files import Hold, open_writer, set_aside
+from stillopen.storage.schema import Schema
 
 HOLDER = """
 import sys
@@ -78,3 +79,8 @@ def test_what_was_set_aside_before_is_never_overwritten(tmp_path: Path) -> None:
         b"damage 2",
         b"damage 3",
     ]
+
+
+def test_a_new_database_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    open_writer(tmp_path / "new.db", Schema("new", ()), durable=True).close()
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o600

@@ -30,7 +30,12 @@ def counted(session: Session) -> Waiting:
     )
     minors = [minor for currency, minor, _ in rows if currency]
     amount = Money("EUR", sum(minors)) if minors else None
-    return Waiting(len(rows), home, amount, rows[0][2] if rows else None)
+    lacks = session.all(
+        "SELECT total_minor FROM journal_entry JOIN journal_lane USING (epoch)"
+        " WHERE sequence > headquarters_through AND currency <> ''"
+    )
+    at_home = Money("EUR", sum(minor for (minor,) in lacks)) if lacks else None
+    return Waiting(len(rows), home, amount, rows[0][2] if rows else None, at_home)
 
 
 def entry(journal: Journal, noted: Noted) -> Work[object]:
@@ -105,4 +110,4 @@ async def test_a_journal_of_the_first_step_is_taken_over_with_what_waits_in_it(
     await engine.close()
     engine = await open_engine(path, SCHEMA)
     journal = await open_journal(engine, "R1", SystemClock(), rng)
-    assert await journal.waiting() == Waiting(1, 1, Money("EUR", 5), 7.0)
+    assert await journal.waiting() == Waiting(1, 1, Money("EUR", 5), 7.0, Money("EUR", 5))

@@ -15,14 +15,19 @@ from typing import Protocol, Self
 
 import grpc.aio
 import pytest
+from tests.support import callers
+from tests.support.enrolment import enrol
 from tests.support.estate_parts import (
     CARDS,
     CURRENCY,
     FAST,
+    ME,
+    PATIENCE_S,
     PRODUCTS,
     RESERVE_BYTES,
     STAFF,
     STORE,
+    STORES,
     MovedClock,
     Running,
     fits,
@@ -45,11 +50,9 @@ from stillopen.core.parameters import OfflineProfile
 from stillopen.register import RegisterSettings
 from stillopen.replication.sign_in import PasswordCheck
 from stillopen.rpc.channel import open_channel
-from stillopen.rpc.identity import Caller, CallerKind
-from stillopen.rpc.status import call
+from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.storage.reserve import FileReserve
 from stillopen.v1 import (
-    channel_data_pb2,
     channel_data_pb2_grpc,
     headquarters_pb2,
     headquarters_pb2_grpc,
@@ -94,8 +97,10 @@ class Estate:
         profile: OfflineProfile = FAST,
         check_password: PasswordCheck = fits,
         staff: tuple[types_pb2.StaffMember, ...] = STAFF,
+        security: Security = PLAINTEXT,
     ) -> None:
         self.folder = folder
+        self.security = security
         self.clock = MovedClock()
         self.warnings: list[str] = []
         self.machine = Machine(
@@ -108,16 +113,28 @@ class Estate:
         self.reserves: dict[str, FileReserve] = {}
         """The room that each register keeps, by its folder's name."""
         self._staff = staff
+        self.carries = True
+        """Whether what is changed at headquarters is carried to the channel at once."""
+        self.shown = 0
+        """The sequence of the master data that everybody begins with."""
         self._tills: dict[str, Till] = {}
         self._stack = AsyncExitStack()
         self.headquarters: Place = Running(
             lambda address: start_headquarters(
-                HeadquartersSettings(folder / "headquarters", address, CURRENCY), self.machine
+                HeadquartersSettings(folder / "headquarters", address, security=security),
+                self.machine,
             )
         )
         self.channel: Place = Running(
             lambda address: start_channel(
-                ChannelSettings(folder / "channel", address, self.headquarters.address, STORE),
+                ChannelSettings(
+                    folder / "channel",
+                    address,
+                    self.headquarters.address,
+                    STORE,
+                    callers.channel(STORE).secret,
+                    security,
+                ),
                 self.machine,
             )
         )
@@ -136,8 +153,13 @@ class Estate:
         return self
 
     async def _begin(self) -> None:
+        await enrol(
+            self.folder / "headquarters", self.machine, STORES, CURRENCY, carries=self.carries
+        )
         await self.headquarters.start()
-        self.people = await self._stack.enter_async_context(Headquarters(self.headquarters.address))
+        self.people = await self._stack.enter_async_context(
+            Headquarters(self.headquarters.address, ME, self.security)
+        )
         await self.surely(lambda: fill(self.people, self.profile, self._staff))
         self.before_channel()
         await self.channel.start()
@@ -149,7 +171,10 @@ class Estate:
         self.data = channel_data_pb2_grpc.ChannelDataServiceStub(self.to_channel)
         self.streams = sync_pb2_grpc.SyncServiceStub(self.to_channel)
         self.upper_streams = sync_pb2_grpc.SyncServiceStub(self.to_headquarters)
-        await self.surely(lambda: self.until_channel_shows(4))
+        await self.surely(self._until_begun)
+
+    async def _until_begun(self) -> None:
+        self.shown = await self.until_channel_shows()
 
     async def surely(self, act: Callable[[], Awaitable[None]]) -> None:
         """Does a part of the beginning; here nothing is in its way."""
@@ -170,7 +195,7 @@ class Estate:
         return running
 
     async def _open(self, address: str) -> grpc.aio.Channel:
-        channel = open_channel(address)
+        channel = open_channel(address, self.security)
         self._stack.push_async_callback(channel.close)
         return channel
 
@@ -178,7 +203,11 @@ class Estate:
         """A running register's frontend, signed in once the register is ready."""
         if register_id not in self.registers:
             settings = RegisterSettings(
-                register_id, self.folder / register_id, self.channel.address
+                register_id,
+                self.folder / register_id,
+                self.channel.address,
+                callers.register(register_id).secret,
+                self.security,
             )
             self.registers[register_id] = self.made_register(
                 Running(lambda address: start_register(settings, address, self.machine))
@@ -187,10 +216,16 @@ class Estate:
             self._tills[register_id] = Till(self.registers[register_id].address)
         till = self._tills[register_id]
         if ready:
+            await till.sign_in()  # the first time, delivery begins with it
             await till.until(
-                lambda s: s.offline_ready and s.lane_announced and s.link_up and bool(s.store_id)
+                lambda s: (
+                    s.offline_ready
+                    and s.catalogue_sequence >= self.shown
+                    and s.lane_announced
+                    and s.link_up
+                    and bool(s.store_id)
+                )
             )
-            await till.sign_in()
         return till
 
     async def restart(self, register_id: str) -> Till:
@@ -207,16 +242,9 @@ class Estate:
 
     # Waiting
 
-    async def until_channel_shows(self, sequence: int) -> None:
-        """Waits until the channel shows master data of at least that sequence."""
-        asker = Caller(CallerKind.REGISTER, "waiting")
-
-        async def shown() -> bool:
-            request = channel_data_pb2.GetChannelConfigurationRequest()
-            answer = await call(self.data.GetChannelConfiguration, request, asker, TIMEOUT_S)
-            return answer.catalogue_sequence >= sequence
-
-        await until(shown)
+    async def until_channel_shows(self) -> int:
+        """Waits until the channel shows everything that headquarters has; the sequence it is at."""
+        return await self.people.until_shown(STORE, PATIENCE_S)
 
     async def until_home(self, *tills: Till) -> None:
         """Waits until everything that was journaled is at headquarters and applied."""

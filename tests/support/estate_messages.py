@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import grpc.aio
+from tests.support import callers
 from tests.support.estate_parts import CURRENCY, GIFT, ME, eur
 
 from stillopen.core.journal import NO_PARENT, Entry, Lane, append
@@ -11,7 +12,7 @@ from stillopen.core.money import Money
 from stillopen.core.products import Product
 from stillopen.core.sale import HeldCard, Sale, add_line, complete
 from stillopen.core.tender import add_card, add_cash
-from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import call
 from stillopen.rpc.wire_card import operation_to
 from stillopen.rpc.wire_sale import operations_of, sale_to
@@ -20,10 +21,10 @@ from stillopen.v1 import headquarters_pb2, headquarters_pb2_grpc, realtime_pb2, 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-R1 = Caller(CallerKind.REGISTER, "R1")
-R2 = Caller(CallerKind.REGISTER, "R2")
-HEADQUARTERS = Caller(CallerKind.HEADQUARTERS, "headquarters")
-CHANNEL = Caller(CallerKind.CHANNEL, "S1")
+R1 = callers.register("R1")
+R2 = callers.register("R2")
+HEADQUARTERS = callers.HEADQUARTERS
+CHANNEL = callers.channel("S1")
 LANE = Lane("R1", 0x5EED)
 TIMEOUT_S = 10.0
 

@@ -4,25 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+from tests.support import callers
+
 from stillopen.cli.machine import Place
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.parameters import OfflineProfile
-from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.machine import SystemClock
 from stillopen.v1 import types_pb2
 
 T = TypeVar("T")
 
-ME = Caller(CallerKind.PERSON, "test")
+ME = callers.person("test")
 CURRENCY = "EUR"
 STORE = "S1"
+STORES = {STORE: ("R1", "R2", "R3", "R9", "waiting"), "S2": ()}
+"""Everybody that headquarters knows."""
 PASSWORD = "secret"  # noqa: S105 - of nobody
 PATIENCE_S = 20.0
 RESERVE_BYTES = 4_096
 """Kept by each register of a test; a real one keeps room for a real sale."""
 STEP_S = 0.01
 
-FAST = OfflineProfile("Fast", 1.0, 0.0, 1, 0.25)
+FAST = OfflineProfile("Default", 1.0, 0.0, 1, 0.25)
 """Short times: offline after a second, back with the next sale, gone after three quarters."""
 
 
@@ -39,7 +42,9 @@ PRODUCTS = (
 )
 STAFF = (
     types_pb2.StaffMember(staff_id="anna", name="Anna", password_hash=_NO_HASH),
-    types_pb2.StaffMember(staff_id="maria", name="Maria", password_hash=_NO_HASH, manager=True),
+    types_pb2.StaffMember(
+        staff_id="maria", name="Maria", password_hash=_NO_HASH, role_id="manager"
+    ),
 )
 GIFT, SECOND, DOLLARS, UNKNOWN = "6001-0001", "6001-0002", "6001-0003", "6001-9999"
 CARDS = ((GIFT, "EUR", 5_000), (SECOND, "EUR", 700), (DOLLARS, "USD", 5_000))

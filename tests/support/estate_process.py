@@ -11,13 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from tests.support import callers
+from tests.support.enrolment import enrol
 from tests.support.estate import fill
-from tests.support.estate_parts import CURRENCY, FAST, PASSWORD, PATIENCE_S, STORE, until
+from tests.support.estate_parts import (
+    CURRENCY,
+    FAST,
+    ME,
+    PASSWORD,
+    PATIENCE_S,
+    STORE,
+    STORES,
+    until,
+)
 from tests.support.estate_till import Till
 from tests.support.repository import ROOT
 
 from stillopen.cli.headquarters import Headquarters
+from stillopen.cli.machine import Machine
 from stillopen.core.products import hash_password
+from stillopen.rpc.identity import Caller
+from stillopen.storage.identity_file import Identity, write_identity
 from stillopen.v1 import headquarters_pb2, types_pb2
 
 READY_S = 30.0
@@ -112,7 +126,7 @@ class Shop:
         self.folder = folder
         self.profile = replace(FAST, timeout_s=2.0)
         """Slow enough for a machine that is busy with other tests."""
-        self.headquarters = self._child("headquarters", "--currency", CURRENCY)
+        self.headquarters = self._child("headquarters")
         self._stack = AsyncExitStack()
 
     def _child(self, name: str, *arguments: str) -> Child:
@@ -130,16 +144,19 @@ class Shop:
 
     async def _begin(self) -> None:
         self._stack.push_async_callback(self.headquarters.stop)
+        await enrol(self.folder / "headquarters", Machine(), STORES, CURRENCY)
         await self.headquarters.start()
         home = self.headquarters.address
-        self.channel = self._child("channel", "--store", STORE, "--headquarters", home)
+        self._install("channel", callers.channel(STORE), home)
+        self.channel = self._child("channel")
         self._stack.push_async_callback(self.channel.stop)
-        self.people = await self._stack.enter_async_context(Headquarters(home))
+        self.people = await self._stack.enter_async_context(Headquarters(home, ME))
         hashed = hash_password(PASSWORD, b"0123456789abcdef")
         anna = types_pb2.StaffMember(staff_id="anna", name="Anna", password_hash=hashed)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.channel.start())
             group.create_task(fill(self.people, self.profile, (anna,)))
+        self._install("register", callers.register("R1"), self.channel.address)
         self.register = self.another_register()
         self._stack.push_async_callback(self.register.stop)
         await self.register.start()
@@ -149,14 +166,19 @@ class Shop:
 
     def another_register(self) -> Child:
         """A register on the same folder: a second process, or the same one again."""
-        return self._child("register", "--register", "R1", "--channel", self.channel.address)
+        return self._child("register")
+
+    def _install(self, place: str, caller: Caller, upper: str) -> None:
+        """What `stillopen channel install` and `stillopen register install` leave behind."""
+        identity = Identity(caller.kind, caller.name, STORE, upper, caller.secret)
+        write_identity(self.folder / place, identity)
 
     async def ready(self) -> None:
         """Waits until the register is ready for everything, and signs in."""
+        await self.till.sign_in()
         await self.till.until(
             lambda s: s.link_up and s.lane_announced and s.catalogue_sequence >= 4
         )
-        await self.till.sign_in()
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()

@@ -1,7 +1,7 @@
 """One end of a Sync stream, spoken frame by frame."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Self
 
 import grpc.aio
@@ -41,15 +41,23 @@ class Stream:
         """Says no more."""
         self._says.put_nowait(None)
 
-    def hello(self, *heads: Head, version: int = PROTOCOL_VERSION, instance: int = 0) -> None:
+    def hello(
+        self,
+        *heads: Head,
+        version: int = PROTOCOL_VERSION,
+        instance: int = 0,
+        reports: Iterable[sync_pb2.RegisterReport] = (),
+    ) -> None:
         """Opens the stream."""
         lanes = [head_to(head) for head in heads]
-        hello = sync_pb2.Hello(protocol_version=version, lanes=lanes, instance=instance)
+        hello = sync_pb2.Hello(
+            protocol_version=version, lanes=lanes, instance=instance, reports=reports
+        )
         self.say(sync_pb2.SyncRequest(hello=hello))
 
-    def heartbeat(self, *heads: Head) -> None:
-        """Says how long the lanes are."""
-        beat = sync_pb2.Heartbeat(lanes=[head_to(head) for head in heads])
+    def heartbeat(self, *heads: Head, reports: Iterable[sync_pb2.RegisterReport] = ()) -> None:
+        """Says how long the lanes are, and how registers stand."""
+        beat = sync_pb2.Heartbeat(lanes=[head_to(head) for head in heads], reports=reports)
         self.say(sync_pb2.SyncRequest(heartbeat=beat))
 
     def send(self, *entries: Entry) -> int:

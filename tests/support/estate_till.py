@@ -78,6 +78,48 @@ class Till:
         )
         return (await call(self.stub.VoidLine, request, ME, TIMEOUT_S)).sale
 
+    async def priced(
+        self, sale: Sale, line_id: str, unit_price: types_pb2.Money, reason: str = "bruised"
+    ) -> Sale:
+        """Changes a line's price by hand."""
+        request = register_pb2.ChangeLineRequest(
+            transaction_id=sale.transaction_id,
+            version=sale.version,
+            line_id=line_id,
+            unit_price=unit_price,
+            price_reason=reason,
+        )
+        return (await call(self.stub.ChangeLine, request, ME, TIMEOUT_S)).sale
+
+    async def override(
+        self,
+        sale: Sale,
+        permission: types_pb2.Permission.ValueType,
+        staff_id: str = "maria",
+        password: str = PASSWORD,
+        reason: str = "regular customer",
+    ) -> Sale:
+        """Has another person allow something in the sale."""
+        request = register_pb2.OverrideRequest(
+            transaction_id=sale.transaction_id,
+            version=sale.version,
+            permission=permission,
+            manager=types_pb2.ManagerWord(staff_id=staff_id, password=password, reason=reason),
+        )
+        return (await call(self.stub.Override, request, ME, TIMEOUT_S)).sale
+
+    async def customer(self, sale: Sale, customer_id: str) -> Sale:
+        """Says who buys."""
+        request = register_pb2.SetCustomerRequest(
+            transaction_id=sale.transaction_id, version=sale.version, customer_id=customer_id
+        )
+        return (await call(self.stub.SetCustomer, request, ME, TIMEOUT_S)).sale
+
+    async def customers(self, query: str) -> list[types_pb2.Customer]:
+        """Finds customers."""
+        request = register_pb2.RegisterServiceSearchCustomersRequest(query=query)
+        return list((await call(self.stub.SearchCustomers, request, ME, TIMEOUT_S)).customers)
+
     async def cash(self, sale: Sale, amount: types_pb2.Money | None = None) -> Sale:
         """Takes cash: what is due, or what is given."""
         request = register_pb2.AddTenderRequest(

@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from stillopen.cli.estate import HEADQUARTERS, Estate, import_master_data
+from stillopen.cli.estate import Estate, import_master_data
 from stillopen.cli.frontend import Frontend, ready
-from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.core.parameters import CardParameters, OfflineProfile
 
@@ -19,14 +18,14 @@ async def open_shop(folder: Path, *registers: str) -> AsyncGenerator[Estate]:
     """Starts everything, waits until every register could lose its channel, and ends it after."""
     async with Estate(folder, CURRENCY) as estate:
         await estate.start_headquarters()
-        address = estate.address(HEADQUARTERS)
-        await import_master_data(address, sample_products(CURRENCY), sample_cards(CURRENCY))
-        async with Headquarters(address) as headquarters:
+        await import_master_data(estate, sample_products(CURRENCY), sample_cards(CURRENCY))
+        async with estate.office() as headquarters:
             await headquarters.set_profile(PROFILE)
             await headquarters.set_gift_card(CardParameters(allow_concluding_offline=True))
         await estate.start_channel()
         for register in registers:
             await estate.start_register(register)
             async with Frontend(estate.address(register)) as frontend:
+                await frontend.sign_in()
                 await frontend.until(ready)
         yield estate

@@ -11,9 +11,8 @@ from rich.progress import Progress
 
 from stillopen.cli import terminal
 from stillopen.cli.closing import Statement, close_books, faults
-from stillopen.cli.estate import HEADQUARTERS, Estate, import_master_data
+from stillopen.cli.estate import Estate, import_master_data
 from stillopen.cli.frontend import Frontend, delivered, ready
-from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.replay import Replay
 from stillopen.cli.replay_plan import card_rows, catalogue, make_plan
 from stillopen.cli.sales_file import CURRENCY, SalesFile, read_sales
@@ -23,9 +22,7 @@ from stillopen.core.ids import fold_code
 from stillopen.core.money import Money
 from stillopen.core.parameters import CardParameters, OfflineProfile
 
-PROFILE = OfflineProfile(
-    name="Demo", timeout_s=1.0, reconnect_interval_s=0.2, heartbeat_interval_s=0.5
-)
+PROFILE = OfflineProfile(timeout_s=1.0, reconnect_interval_s=0.2, heartbeat_interval_s=0.5)
 DRAIN_TIMEOUT_S = 120.0
 REGISTERS_MAX, CUTS_MAX = 16, 200
 
@@ -77,10 +74,8 @@ async def _replay(
             starting = progress.add_task("Starting places", total=registers + 3)
             await estate.start_headquarters()
             progress.advance(starting)
-            await import_master_data(
-                estate.address(HEADQUARTERS), catalogue(sales), card_rows(plan, CURRENCY)
-            )
-            async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
+            await import_master_data(estate, catalogue(sales), card_rows(plan, CURRENCY))
+            async with estate.office() as headquarters:
                 await headquarters.set_profile(PROFILE)
                 offline = CardParameters(allow_concluding_offline=True)
                 seen = await headquarters.parameters()
@@ -99,7 +94,7 @@ async def _replay(
             waiting = await asyncio.gather(
                 *(_until(estate, each, drained=True) for each in plan.by_register)
             )
-            async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
+            async with estate.office() as headquarters:
                 await headquarters.until_complete(DRAIN_TIMEOUT_S)
                 statement = await close_books(headquarters, sales, outcome, sum(waiting))
     wrong = faults(statement, cuts=cuts, registers=registers)
@@ -115,6 +110,8 @@ async def _replay(
 
 async def _until(estate: Estate, register: str, *, drained: bool) -> int:
     async with Frontend(estate.address(register)) as frontend:
+        if not drained:
+            await frontend.sign_in()  # a register gets its data once somebody works there
         status = await frontend.until(delivered if drained else ready, DRAIN_TIMEOUT_S)
         return status.waiting_headquarters
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
 import sys
@@ -14,15 +13,23 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from stillopen.cli import terminal
-from stillopen.cli.headquarters import Headquarters
+from stillopen.cli.begin import begin_headquarters
+from stillopen.cli.headquarters import Headquarters, sign_in
+from stillopen.cli.install import install_channel, install_register
+from stillopen.cli.machine import Machine
 from stillopen.core.errors import Misuse, Reason
-from stillopen.core.products import hash_password
+from stillopen.core.permissions import ADMINISTRATOR
+from stillopen.core.products import SALT_BYTES, StaffMember, hash_password
+from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.rpc.security import PLAINTEXT
+from stillopen.storage.identity_file import read_identity
 from stillopen.v1 import headquarters_pb2, realtime_pb2, types_pb2
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 STORE = "S1"
 STAFF_ID, STAFF_NAME, PASSWORD = "anna", "Anna", "stillopen"
+ADMINISTRATOR_ID = "admin"
 HEADQUARTERS, CHANNEL = "headquarters", "channel"
 BATCH = 1_000
 
@@ -46,6 +53,7 @@ class Estate:
         self.folder = folder
         self.currency = currency
         self._places: dict[str, Running] = {}
+        self._person: Caller | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,27 +65,82 @@ class Estate:
         """Where a place listens; the same after a restart."""
         return self._places[name].address
 
+    def process_id(self, name: str) -> int:
+        """The number of a place's process."""
+        return self._places[name].process.pid
+
+    @property
+    def person(self) -> Caller:
+        """Who set it up, signed in."""
+        if self._person is None:
+            raise Misuse(Reason.INTERNAL, "headquarters was not started")
+        return self._person
+
+    def office(self) -> Headquarters:
+        """Headquarters, for the person who set it up."""
+        return Headquarters(self.address(HEADQUARTERS), self.person)
+
     async def start_headquarters(self, listen: str = "127.0.0.1:0") -> None:
-        """Starts headquarters."""
-        await self._start(HEADQUARTERS, ["headquarters", "--currency", self.currency], listen)
+        """Begins headquarters, starts it, and signs its administrator in."""
+        await self._begin()
+        await self._start(HEADQUARTERS, ["headquarters"], listen)
+        await self._sign_in()
 
     async def start_headquarters_and_realtime(self) -> None:
-        """Starts headquarters with its cards in a process of their own."""
+        """The same with its cards in a process of their own."""
+        await self._begin()
         cards = free_address()
-        elsewhere = ["--currency", self.currency, "--realtime", cards]
-        await self._start(HEADQUARTERS, ["headquarters", *elsewhere], "127.0.0.1:0")
+        await self._start(HEADQUARTERS, ["headquarters", "--realtime", cards], "127.0.0.1:0")
         home = ["--headquarters", self.address(HEADQUARTERS)]
-        await self._start("realtime", ["realtime", *home], cards)
+        key = ["--house-key", str(self.folder / HEADQUARTERS / "house.key")]
+        await self._start("realtime", ["realtime", *home, *key], cards)
+        await self._sign_in()
+
+    async def _begin(self) -> None:
+        machine = Machine()
+        password_hash = hash_password(PASSWORD, machine.rng.randbytes(SALT_BYTES))
+        member = StaffMember(
+            ADMINISTRATOR_ID, "Administrator", password_hash, ADMINISTRATOR.role_id
+        )
+        await begin_headquarters(self.folder / HEADQUARTERS, self.currency, member, machine)
+
+    async def _sign_in(self) -> None:
+        self._person = await sign_in(self.address(HEADQUARTERS), ADMINISTRATOR_ID, PASSWORD)
 
     async def start_channel(self, listen: str = "127.0.0.1:0") -> None:
-        """Starts the store's channel."""
-        upward = ["--headquarters", self.address(HEADQUARTERS)]
-        await self._start(CHANNEL, ["channel", "--store", STORE, *upward], listen)
+        """Sets the store up, installs its channel once, and starts it; it has everything then."""
+        data, upper = self.folder / CHANNEL, self.address(HEADQUARTERS)
+        async with self.office() as office:
+            if read_identity(data, CallerKind.CHANNEL) is None:
+                await office.set_store(headquarters_pb2.Store(store_id=STORE, name="Store 1"))
+                code = (await office.activation_code(store_id=STORE)).activation_code
+                await install_channel(data, upper, code, PLAINTEXT)
+            await self._start(CHANNEL, ["channel", "--headquarters", upper], listen)
+            await office.until_shown(STORE, READY_TIMEOUT_S)
 
     async def start_register(self, register_id: str, listen: str = "127.0.0.1:0") -> None:
-        """Starts a register with its agent."""
-        upward = ["--channel", self.address(CHANNEL)]
-        await self._start(register_id, ["register", "--register", register_id, *upward], listen)
+        """Sets a register up, installs it once, and starts it with its agent."""
+        await self.install_register(register_id)
+        upper = self.address(CHANNEL)
+        await self._start(register_id, ["register", "--channel", upper], listen)
+
+    async def install_register(self, register_id: str) -> Caller:
+        """Sets a register up and makes it known, once; the register as it calls others."""
+        data = self.folder / register_id
+        found = read_identity(data, CallerKind.REGISTER)
+        if found is None:
+            async with self.office() as office:
+                await office.set_register(
+                    headquarters_pb2.RegisterRow(
+                        register_id=register_id,
+                        store_id=STORE,
+                        name=f"Register {register_id}",
+                        support_offline=True,
+                    )
+                )
+                code = (await office.activation_code(register_id=register_id)).activation_code
+            found = await install_register(data, self.address(CHANNEL), code, PLAINTEXT)
+        return Caller(CallerKind.REGISTER, found.name, found.secret)
 
     async def kill(self, name: str) -> None:
         """Ends a place at once, as a power cut does (SIGKILL)."""
@@ -168,16 +231,16 @@ def free_address() -> str:
 
 
 async def import_master_data(
-    address: str,
+    estate: Estate,
     products: Iterable[types_pb2.Product],
     cards: Iterable[realtime_pb2.CardRow],
 ) -> None:
-    """Brings a catalogue, cards and one person to headquarters through its services."""
-    async with Headquarters(address) as place:
+    """Brings a catalogue, cards and one cashier to headquarters through its services."""
+    async with estate.office() as place:
         member = types_pb2.StaffMember(
             staff_id=STAFF_ID,
             name=STAFF_NAME,
-            password_hash=hash_password(PASSWORD, os.urandom(16)),
+            password_hash=hash_password(PASSWORD, Machine().rng.randbytes(SALT_BYTES)),
         )
         reports = [
             await place.import_staff(
@@ -211,9 +274,7 @@ async def serve_all(folder: Path, currency: str) -> None:
 
     async with Estate(folder, currency) as estate:
         await estate.start_headquarters("127.0.0.1:7400")
-        await import_master_data(
-            estate.address(HEADQUARTERS), sample_products(currency), sample_cards(currency)
-        )
+        await import_master_data(estate, sample_products(currency), sample_cards(currency))
         await estate.start_channel("127.0.0.1:7410")
         await estate.start_register("R1", "127.0.0.1:7420")
         terminal.show_table(
@@ -221,8 +282,9 @@ async def serve_all(folder: Path, currency: str) -> None:
             [(name, estate.address(name), folder / name) for name in (HEADQUARTERS, CHANNEL, "R1")],
         )
         terminal.out.print(
-            f"Sign in as {STAFF_ID} with password {PASSWORD}; card 6001000000000001 holds money."
-            " Ctrl-C stops all."
+            f"Sign in at the register as {STAFF_ID}, at headquarters as {ADMINISTRATOR_ID}"
+            f" (stillopen sign-in {ADMINISTRATOR_ID}); the password of both is {PASSWORD}."
+            " Card 6001000000000001 holds money. Ctrl-C stops all."
         )
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,6 +6,7 @@ import typer
 
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
+from stillopen.cli.register_status import show_registers
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.lanes import AlarmKind, epoch_text
 from stillopen.rpc.machine import SystemClock
@@ -32,17 +33,22 @@ def list_(
     silent_h: Annotated[
         float | None, typer.Option(help="Only registers not heard for so many hours.", min=0)
     ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Only what is not complete, or has an alarm.")
+    ] = False,
     headquarters: Address = HERE,
     json: Json = False,
 ) -> None:
     """Every lane: how much of it is here, when its register was heard, what is strange about it.
+
+    Below, the registers that are offline or have something waiting, as they last said.
 
     Example: stillopen lane list --silent-h 24
     """
 
     async def work() -> headquarters_pb2.GetCompletenessResponse:
         async with Headquarters(headquarters) as place:
-            return await place.completeness(register)
+            return await place.completeness(register, only_open=open_)
 
     found = terminal.run(work())
     if silent_h is not None:
@@ -65,6 +71,8 @@ def list_(
             for lane in found.lanes
         ],
     )
+    if waiting := [each for each in found.registers if _waits(each)]:
+        show_registers(waiting)
     for alarm in found.other_alarms:
         terminal.out.print(f"[yellow]{alarm.register_id}: {_name(alarm.kind)}[/] {alarm.detail}")
     if found.recovering:
@@ -229,6 +237,12 @@ def _show_lost(lost: headquarters_pb2.LostLane) -> None:
         )
 
 
+def _waits(register: headquarters_pb2.RegisterCompleteness) -> bool:
+    """Whether a register is offline, or something of it is not home, as far as anybody said."""
+    report = register.report
+    return report.offline or report.waiting_entries > 0 or register.entries_missing > 0
+
+
 def _remarks(lane: headquarters_pb2.LaneCompleteness) -> str:
     names = [_name(a.kind) for a in lane.alarms if not a.acknowledged_by]
     if lane.declared_lost:
@@ -251,3 +265,6 @@ def _leave_out_heard(found: headquarters_pb2.GetCompletenessResponse, since_wall
     silent = [lane for lane in found.lanes if lane.register_id not in heard]
     del found.lanes[:]
     found.lanes.extend(silent)
+    quiet = [each for each in found.registers if each.register_id not in heard]
+    del found.registers[:]
+    found.registers.extend(quiet)

@@ -15,6 +15,7 @@ from stillopen.register.open import OpenEngine
 from stillopen.replication.sign_in import PasswordCheck, check_off_loop
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.machine import SystemClock, system_random
+from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.rpc.server import Register, listen
 from stillopen.storage.reserve import FileReserve, Reserve
 from stillopen.storage.sqlite import open_sqlite
@@ -39,9 +40,7 @@ class Listening(Protocol):
 class OpenChannel(Protocol):
     """How other places are reached."""
 
-    def __call__(
-        self, address: str, *, plaintext_beyond_loopback: bool = False
-    ) -> grpc.aio.Channel:
+    def __call__(self, address: str, security: Security = PLAINTEXT) -> grpc.aio.Channel:
         """A channel to `address`."""
         ...
 
@@ -49,7 +48,7 @@ class OpenChannel(Protocol):
 class Listen(Protocol):
     """How an address is taken."""
 
-    def __call__(self, address: str, *, plaintext_beyond_loopback: bool = False) -> Listening:
+    def __call__(self, address: str, security: Security = PLAINTEXT) -> Listening:
         """Takes `address`."""
         ...
 

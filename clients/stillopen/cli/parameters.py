@@ -1,6 +1,7 @@
 """`stillopen parameters`: show and change what headquarters decides for its stores."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -9,8 +10,10 @@ from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
 from stillopen.core.errors import invalid
 from stillopen.core.money import Money, parse_money
-from stillopen.core.parameters import DAY_S, CardParameters, Parameters
-from stillopen.rpc.wire_parameters import parameters_to
+from stillopen.core.parameters import DAY_S, CardParameters, differences
+from stillopen.rpc.wire import duration_from
+from stillopen.rpc.wire_parameters import parameters_from
+from stillopen.v1 import headquarters_pb2, types_pb2
 
 HOUR_S = 3_600.0
 
@@ -27,9 +30,9 @@ def show(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
     Example: stillopen parameters show
     """
 
-    async def work() -> Parameters:
+    async def work() -> types_pb2.Parameters:
         async with Headquarters(headquarters) as place:
-            return await place.parameters()
+            return await place.parameters_in_force()
 
     _print(terminal.run(work()), as_json=json)
 
@@ -102,7 +105,7 @@ def set_(
     if all(each is None for each in asked):
         terminal.fail(invalid("parameters", "nothing to change; see --help"))
 
-    async def work() -> Parameters:
+    async def work() -> headquarters_pb2.UpdateParametersResponse:
         async with Headquarters(headquarters) as place:
             seen = await place.parameters()
             cards = _changed(seen.gift_card, gift_card)
@@ -114,9 +117,72 @@ def set_(
             )
             if retention_s is not None:
                 wanted = replace(wanted, journal_retention_s=retention_s)
-            return await place.set_parameters(wanted)
+            return await place.update_parameters(wanted)
 
-    _print(terminal.run(work()), as_json=json)
+    _say(terminal.run(work()), as_json=json)
+
+
+@app.command()
+def history(
+    most: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 20,
+    headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
+) -> None:
+    """The versions of the parameters: who made them when, and what they changed.
+
+    Example: stillopen parameters history
+    """
+
+    async def work() -> list[types_pb2.Parameters]:
+        found: list[types_pb2.Parameters] = []
+        async with Headquarters(headquarters) as place:
+            async for each in place.parameter_versions():
+                found.append(each)
+                if len(found) > most:  # one more, to say what the last one changed
+                    break
+        return found
+
+    found = terminal.run(work())
+    if json:
+        terminal.show_json([terminal.as_json(each) for each in found[:most]])
+        return
+    values = [parameters_from(each) for each in found]
+    changes = [", ".join(differences(before, after)) for after, before in pairwise(values)] + [
+        "the first"
+    ]
+    terminal.show_table(
+        [">version", "when (UTC)", "who", "changed"],
+        [
+            (
+                each.version,
+                terminal.time_text(each.changed_time) if each.HasField("changed_time") else "-",
+                each.changed_by or "-",
+                changed,
+            )
+            for each, changed in zip(found[:most], changes, strict=False)
+        ],
+    )
+
+
+@app.command()
+def reload(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
+    """Carry the parameters to every store now, and not with the next schedule.
+
+    Cards need no such thing: what is saved holds for the next lock.
+    Example: stillopen parameters reload
+    """
+
+    async def work() -> headquarters_pb2.ReloadParametersResponse:
+        async with Headquarters(headquarters) as place:
+            return await place.reload_parameters()
+
+    answer = terminal.run(work())
+    if json:
+        terminal.show_json(terminal.as_json(answer))
+        return
+    groups = ", ".join(run.group_id for run in answer.runs)
+    how = f"is on its way to {groups}" if groups else "is in every group's packages already"
+    terminal.out.print(f"version {answer.version} {how}")
 
 
 def _seconds(value: float | None, each_s: float) -> float | None:
@@ -134,10 +200,31 @@ def _changed(cards: CardParameters, asked: dict[str, bool | float | None]) -> Ca
     return cards
 
 
-def _print(parameters: Parameters, *, as_json: bool) -> None:
+def _say(answer: headquarters_pb2.UpdateParametersResponse, *, as_json: bool) -> None:
     if as_json:
-        terminal.show_json(terminal.as_json(parameters_to(parameters)))
+        shown = terminal.as_json(answer.parameters)
+        shown["locks_with_older_terms"] = answer.locks_with_older_terms
+        if answer.HasField("older_terms_end_within"):
+            shown["older_terms_end_within_s"] = duration_from(answer.older_terms_end_within)
+        terminal.show_json(shown)
         return
+    _print(answer.parameters, as_json=False)
+    if not answer.HasField("older_terms_end_within"):
+        terminal.out.print("[yellow]cards did not say in time which locks keep older terms[/]")
+    elif answer.locks_with_older_terms:
+        hours = duration_from(answer.older_terms_end_within) / HOUR_S
+        terminal.out.print(
+            f"[yellow]{answer.locks_with_older_terms} cards stay locked under older terms[/]: their"
+            f" sales may be concluded offline for {hours:.1f} h more at most",
+            soft_wrap=True,
+        )
+
+
+def _print(message: types_pb2.Parameters, *, as_json: bool) -> None:
+    if as_json:
+        terminal.show_json(terminal.as_json(message))
+        return
+    parameters = parameters_from(message)
     gift_card, memo = parameters.gift_card, parameters.credit_memo
     cash_out = Money(parameters.currency, gift_card.cash_out_up_to_minor)
     retention = f"{parameters.journal_retention_s / DAY_S:g} days"
@@ -165,6 +252,9 @@ def _print(parameters: Parameters, *, as_json: bool) -> None:
         f"version {parameters.version}, {parameters.currency}; registers keep journal entries"
         f" {kept} after headquarters has them"
     )
+    if message.changed_by:
+        when = terminal.time_text(message.changed_time)
+        terminal.out.print(f"changed by {message.changed_by}, {when} UTC")
 
 
 def _yes(cards: CardParameters) -> str:

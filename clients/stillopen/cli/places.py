@@ -2,28 +2,40 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import grpc.aio
 
+from stillopen.channel import credentials as channel_credentials
 from stillopen.channel import servicer as channel_data
+from stillopen.channel.activation import Activation
 from stillopen.channel.receipts import Receipts
 from stillopen.channel.relay import RealtimeRelay
 from stillopen.channel.suspended import SuspendedSales, went_on
 from stillopen.channel.tables import SCHEMA as CHANNEL_SCHEMA
 from stillopen.cli.machine import Listening, Machine, Place, read_key
 from stillopen.core.ids import check_id
-from stillopen.core.money import Money, check_money
+from stillopen.core.permissions import Permission
 from stillopen.core.products import StaffMember
 from stillopen.headquarters import servicer as headquarters
+from stillopen.headquarters.activation import Activations
+from stillopen.headquarters.calls_distribution import run_jobs
 from stillopen.headquarters.cards_elsewhere import CardsElsewhere
-from stillopen.headquarters.master import SCHEMA as HEADQUARTERS_SCHEMA
-from stillopen.headquarters.master import open_master
-from stillopen.headquarters.processor import HEADQUARTERS, CardEffects
+from stillopen.headquarters.catalogue import Catalogue
+from stillopen.headquarters.credentials import open_credentials
+from stillopen.headquarters.distribution import Distribution
+from stillopen.headquarters.distribution_times import Timetable
+from stillopen.headquarters.office import Office
+from stillopen.headquarters.parameters import open_parameters
+from stillopen.headquarters.periods import Periods, note_late
+from stillopen.headquarters.processor import CardEffects
+from stillopen.headquarters.profiles import open_profiles
+from stillopen.headquarters.reception import Reception
 from stillopen.headquarters.retention import open_retention
 from stillopen.headquarters.standing import LocalTerms, Standings
+from stillopen.headquarters.tables import SCHEMA as HEADQUARTERS_SCHEMA
 from stillopen.realtime import servicer as realtime
 from stillopen.realtime.store import open_cards
 from stillopen.realtime.tables import SCHEMA as REALTIME_SCHEMA
@@ -32,11 +44,15 @@ from stillopen.register import RegisterSettings, agent, open_register
 from stillopen.register.open import open_or_begin
 from stillopen.replication.client import SyncClient
 from stillopen.replication.inbox import open_inbox
+from stillopen.replication.news import News
 from stillopen.replication.received import ReceivedSales
 from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
 from stillopen.replication.replica import open_replica
-from stillopen.replication.sign_in import authorise
-from stillopen.rpc.identity import Caller, CallerKind
+from stillopen.replication.reports import open_reports
+from stillopen.replication.sign_in import SignIns
+from stillopen.replication.sign_in_failures import SignInFailures
+from stillopen.rpc.identity import Caller, CallerKind, Gate, House
+from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.storage.engine import Engine
 from stillopen.storage.schema import Schema
 from stillopen.sync import servicer as sync
@@ -55,11 +71,9 @@ class HeadquartersSettings:
 
     data: Path
     listen: str
-    currency: str = "EUR"
-    """The currency of a headquarters that is begun; later it is a parameter."""
     realtime: str = ""
     """Where RealtimeService is when it is a process of its own; empty serves it here."""
-    plaintext_beyond_loopback: bool = False
+    security: Security = PLAINTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,9 @@ class RealtimeSettings:
     data: Path
     listen: str
     headquarters: str
-    plaintext_beyond_loopback: bool = False
+    house_key: Path
+    """The file house.key of headquarters: by it the two know each other."""
+    security: Security = PLAINTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,51 +96,90 @@ class ChannelSettings:
     listen: str
     headquarters: str
     store_id: str
-    plaintext_beyond_loopback: bool = False
+    secret: str = field(repr=False)
+    """What headquarters gave out when it was installed."""
+    security: Security = PLAINTEXT
 
 
 async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -> Place:
     """HeadquartersService, SyncService for channels, and RealtimeService, here or passed on."""
-    check_money(Money(settings.currency, 0), "currency")
-    beyond = settings.plaintext_beyond_loopback
     async with (
-        _listening(machine, settings.listen, beyond=beyond) as listener,
+        _listening(machine, settings.listen, settings.security) as listener,
         AsyncExitStack() as opened,
     ):
         engine = await _open(
             opened, machine, settings.data / "headquarters.db", HEADQUARTERS_SCHEMA
         )
-        master = await open_master(engine, machine.rng, settings.currency)
-        received = ReceivedSales(await open_inbox(engine, machine.clock, last=True))
-        cards = _channel(opened, machine, settings.realtime or listener.address, beyond)
-        stub = realtime_pb2_grpc.RealtimeServiceStub(cards)
+        inbox = await open_inbox(engine, machine.clock, last=True)
+        received = ReceivedSales(inbox, arriving=note_late)
+        house = _house(settings.data / "house.key", machine)
+        credentials = await open_credentials(engine, machine.clock, house.secret)
+        gate = Gate(credentials)
+        await credentials.check_begun(settings.data)
+        changed = News()
+        posting = await open_parameters(engine, changed)
+        profiles = await open_profiles(engine, changed)
+        inner = _inner(opened, settings, machine)
+        cards = settings.realtime or (inner or listener).address
+        security = settings.security if settings.realtime else PLAINTEXT
+        stub = realtime_pb2_grpc.RealtimeServiceStub(_channel(opened, machine, cards, security))
         standings = Standings(received.inbox)
-        people = headquarters.HeadquartersServicer(master, received, standings, stub)
+        distribution = Distribution(engine, machine.clock, machine.rng, changed)
+        people = headquarters.HeadquartersServicer(
+            Office(
+                engine,
+                changed,
+                posting,
+                profiles,
+                received,
+                Periods(inbox, lambda: posting.current.currency),
+                standings,
+                stub,
+                gate,
+                house,
+                credentials,
+                Activations(engine, credentials, changed, machine.rng),
+                Catalogue(engine, changed, credentials.reload_people),
+                partial(run_jobs, distribution),
+                distribution,
+                Reception(engine, machine.clock, machine.rng, machine.check_password, credentials),
+            )
+        )
         streams = sync.SyncServicer(
             received.inbox,
-            master,
-            lambda: master.profile.heartbeat_interval_s,
+            distribution,
+            await open_reports(engine, machine.clock, first=False),
+            lambda: profiles.default.heartbeat_interval_s,
+            gate,
             CallerKind.CHANNEL,
         )
         retention = await open_retention(
-            received.inbox, lambda: master.parameters.journal_retention_s, master.news
+            received.inbox, lambda: posting.current.journal_retention_s, changed
         )
         work: list[Callable[[], Awaitable[None]]] = [
-            partial(received.work_off, CardEffects(stub)),
+            partial(received.work_off, CardEffects(stub, house)),
             retention.run,
+            Timetable(distribution).run,
         ]
-        realtime_service: realtime_pb2_grpc.RealtimeServiceServicer = CardsElsewhere(stub)
+        realtime_service: realtime_pb2_grpc.RealtimeServiceServicer = CardsElsewhere(
+            stub, gate, house
+        )
         if not settings.realtime:
-            terms = LocalTerms(master, standings)
-            servicer = await _cards(opened, settings.data, machine, terms)
+            terms = LocalTerms(posting, standings)
+            servicer = await _cards(opened, settings.data, machine, terms, gate)
             work.append(servicer.keep_time)
             realtime_service = servicer
+        serve_cards = partial(
+            realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, realtime_service
+        )
+        if inner is not None:
+            await inner.start([realtime.SERVICE], [serve_cards])
         await listener.start(
             [headquarters.SERVICE, sync.SERVICE, realtime.SERVICE],
             [
                 partial(headquarters_pb2_grpc.add_HeadquartersServiceServicer_to_server, people),
                 partial(sync_pb2_grpc.add_SyncServiceServicer_to_server, streams),
-                partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, realtime_service),
+                serve_cards,
             ],
         )
         return Place(listener.address, tuple(work), _closing(listener, opened))
@@ -132,15 +187,16 @@ async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -
 
 async def start_realtime(settings: RealtimeSettings, machine: Machine) -> Place:
     """RealtimeService alone; terms are asked of headquarters at each grant."""
-    beyond = settings.plaintext_beyond_loopback
     async with (
-        _listening(machine, settings.listen, beyond=beyond) as listener,
+        _listening(machine, settings.listen, settings.security) as listener,
         AsyncExitStack() as opened,
     ):
-        channel = _channel(opened, machine, settings.headquarters, beyond)
+        channel = _channel(opened, machine, settings.headquarters, settings.security)
         stub = headquarters_pb2_grpc.HeadquartersServiceStub(channel)
-        terms = RemoteTerms(stub, HEADQUARTERS)
-        servicer = await _cards(opened, settings.data, machine, terms)
+        house = _house(settings.house_key, machine)
+        gate = Gate(House(house.secret))
+        terms = RemoteTerms(stub, house)
+        servicer = await _cards(opened, settings.data, machine, terms, gate)
         await listener.start(
             [realtime.SERVICE],
             [partial(realtime_pb2_grpc.add_RealtimeServiceServicer_to_server, servicer)],
@@ -151,9 +207,8 @@ async def start_realtime(settings: RealtimeSettings, machine: Machine) -> Place:
 async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
     """ChannelDataService, the relay of cards, SyncService for registers, and the stream up."""
     check_id(settings.store_id, "store")
-    beyond = settings.plaintext_beyond_loopback
     async with (
-        _listening(machine, settings.listen, beyond=beyond) as listener,
+        _listening(machine, settings.listen, settings.security) as listener,
         AsyncExitStack() as opened,
     ):
         engine = await _open(opened, machine, settings.data / "channel.db", CHANNEL_SCHEMA)
@@ -165,16 +220,22 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
             durable=False,
         )
         opened.push_async_callback(replica_engine.close)
-        replica = await open_replica(replica_engine)
+        replica = await open_replica(replica_engine, settings.store_id, relays=True)
         received = ReceivedSales(await open_inbox(engine, machine.clock, last=False), went_on)
-        upward = _channel(opened, machine, settings.headquarters, beyond)
+        upward = _channel(opened, machine, settings.headquarters, settings.security)
+
+        failures = SignInFailures(engine, machine.clock)
+        sign_ins = SignIns(replica.staff, failures, machine.check_password)
 
         async def check(staff_id: str, password: str) -> StaffMember:
-            return await authorise(replica, staff_id, password, machine.check_password)
+            return await sign_ins.authorise(staff_id, password, Permission.UNLOCK_CARD)
 
-        relay = RealtimeRelay(upward, check)
-        caller = Caller(CallerKind.CHANNEL, settings.store_id)
-        link = SyncClient(upward, caller, received.inbox, replica, machine.rng)
+        caller = Caller(CallerKind.CHANNEL, settings.store_id, settings.secret)
+        learned = await channel_credentials.open_credentials(engine, replica)
+        gate = Gate(learned)
+        relay = RealtimeRelay(upward, check, gate, caller)
+        reports = await open_reports(engine, machine.clock, first=True)
+        link = SyncClient(upward, caller, received.inbox, replica, reports.standing, machine.rng)
         people = headquarters_pb2_grpc.HeadquartersServiceStub(upward)
         data = channel_data.ChannelDataServicer(
             settings.store_id,
@@ -182,13 +243,18 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
             received,
             SuspendedSales(engine, machine.clock),
             Receipts(received, people, caller, lambda: relay.reachable),
-            machine.check_password,
+            sign_ins,
+            gate,
+            Activation(people, caller, learned, lambda: relay.reachable),
         )
         streams = sync.SyncServicer(
             received.inbox,
             replica,
+            reports,
             lambda: replica.profile.heartbeat_interval_s,
+            gate,
             CallerKind.REGISTER,
+            batch_entries=lambda: replica.profile.upload_transaction_size,
         )
         await listener.start(
             [channel_data.SERVICE, realtime.SERVICE, sync.SERVICE],
@@ -204,15 +270,13 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
 
 async def start_register(settings: RegisterSettings, listen: str, machine: Machine) -> Place:
     """The register and its agent, always on loopback: the frontend runs on the same machine."""
-    async with _listening(machine, listen, beyond=False) as listener:
+    async with _listening(machine, listen, PLAINTEXT) as listener:
         register = await open_register(
             settings,
             clock=machine.clock,
             rng=machine.rng,
             open_engine=machine.open_engine,
-            channel=machine.open_channel(
-                settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
-            ),
+            channel=machine.open_channel(settings.channel, settings.security),
             reserve=machine.reserve(settings.data / "reserve"),
             check_password=machine.check_password,
             warn=machine.warn,
@@ -235,9 +299,11 @@ async def start_register(settings: RegisterSettings, listen: str, machine: Machi
 
 
 @asynccontextmanager
-async def _listening(machine: Machine, address: str, *, beyond: bool) -> AsyncGenerator[Listening]:
+async def _listening(
+    machine: Machine, address: str, security: Security
+) -> AsyncGenerator[Listening]:
     """An address that is given back when the place cannot be put together."""
-    listener = machine.listen(address, plaintext_beyond_loopback=beyond)
+    listener = machine.listen(address, security)
     try:
         yield listener
     except BaseException:
@@ -256,13 +322,27 @@ def _closing(listener: Listening, opened: AsyncExitStack) -> Callable[[], Awaita
     return close
 
 
+def _inner(
+    opened: AsyncExitStack, settings: HeadquartersSettings, machine: Machine
+) -> Listening | None:
+    """Where headquarters reaches its own cards when its door asks for certificates: loopback."""
+    if settings.realtime or not settings.security.serves_with_tls:
+        return None
+    inner = machine.listen("127.0.0.1:0", PLAINTEXT)
+    opened.push_async_callback(inner.stop)
+    return inner
+
+
+def _house(path: Path, machine: Machine) -> Caller:
+    """Headquarters as its own parts know it."""
+    secret = read_key(path, machine.rng).hex()
+    return Caller(CallerKind.HEADQUARTERS, "headquarters", secret)
+
+
 def _channel(
-    opened: AsyncExitStack,
-    machine: Machine,
-    address: str,
-    beyond: bool,  # noqa: FBT001
+    opened: AsyncExitStack, machine: Machine, address: str, security: Security
 ) -> grpc.aio.Channel:
-    channel = machine.open_channel(address, plaintext_beyond_loopback=beyond)
+    channel = machine.open_channel(address, security)
     opened.push_async_callback(channel.close)
     return channel
 
@@ -274,8 +354,8 @@ async def _open(opened: AsyncExitStack, machine: Machine, path: Path, schema: Sc
 
 
 async def _cards(
-    opened: AsyncExitStack, data: Path, machine: Machine, terms: Terms
+    opened: AsyncExitStack, data: Path, machine: Machine, terms: Terms, gate: Gate
 ) -> realtime.RealtimeServicer:
     engine = await _open(opened, machine, data / "realtime.db", REALTIME_SCHEMA)
     key = read_key(data / "realtime.key", machine.rng)
-    return realtime.RealtimeServicer(await open_cards(engine, key, machine.clock), terms)
+    return realtime.RealtimeServicer(await open_cards(engine, key, machine.clock), terms, gate)

@@ -1,4 +1,4 @@
-"""`stillopen profile`: show and change when registers go offline and come back."""
+"""`stillopen profile`: offline profiles, that say when registers go offline and come back."""
 
 from dataclasses import replace
 from typing import Annotated, TypedDict
@@ -6,33 +6,72 @@ from typing import Annotated, TypedDict
 import typer
 
 from stillopen.cli import terminal
+from stillopen.cli.group import remove_set_up, some
 from stillopen.cli.headquarters import Headquarters
-from stillopen.core.parameters import OfflineProfile
+from stillopen.core.errors import Reason, StillopenError
+from stillopen.core.parameters import DEFAULT_PROFILE, OfflineProfile
 from stillopen.rpc.wire import profile_to
+from stillopen.v1 import headquarters_pb2
 
-app = typer.Typer(no_args_is_help=True, help="The offline profile: when registers go offline.")
+app = typer.Typer(no_args_is_help=True, help="Offline profiles: when registers go offline.")
 
 Address = Annotated[str, typer.Option("--headquarters", help="Address of headquarters.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Name = Annotated[str, typer.Argument(help="The profile.")]
+
+
+@app.command(name="list")
+def list_(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
+    """Offline profiles, and the stores that have them.
+
+    Example: stillopen profile list
+    """
+
+    async def work() -> list[headquarters_pb2.OfflineProfileUse]:
+        async with Headquarters(headquarters) as place:
+            return await place.profiles()
+
+    found = terminal.run(work())
+    if json:
+        terminal.show_json([terminal.as_json(each) for each in found])
+        return
+    terminal.show_table(
+        ["profile", "description", ">timeout", ">reconnect", "advanced", "paused", "stores"],
+        [
+            (
+                (p := use.offline_profile).name,
+                p.description,
+                f"{p.timeout_s:g} s",
+                f"{p.reconnect_interval_s:g} s",
+                _yes(p.enable_advanced_offline_switching),
+                _yes(p.pause_offline_sync),
+                some(list(use.store_ids)),
+            )
+            for use in found
+        ],
+    )
 
 
 @app.command()
-def show(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
-    """The profile in force.
+def show(
+    name: Name = DEFAULT_PROFILE, headquarters: Address = "127.0.0.1:7400", json: Json = False
+) -> None:
+    """One profile, "Default" when none is named.
 
-    Example: stillopen profile show
+    Example: stillopen profile show Fast
     """
 
     async def work() -> OfflineProfile:
         async with Headquarters(headquarters) as place:
-            return await place.profile()
+            return await place.profile(name)
 
     _print(terminal.run(work()), as_json=json)
 
 
 @app.command(name="set")
 def set_(
-    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    name: Name = DEFAULT_PROFILE,
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     timeout_s: Annotated[
         float | None, typer.Option(help="How long a request may stay unanswered.")
     ] = None,
@@ -77,15 +116,29 @@ def set_(
     failure_window_s: Annotated[
         float | None, typer.Option(help="Within which they, and failures after a return, count.")
     ] = None,
+    pause: Annotated[
+        bool | None,
+        typer.Option("--pause/--no-pause", help="Whether registers get no packages meanwhile."),
+    ] = None,
+    upload_interval_s: Annotated[
+        float | None, typer.Option(help="How often a register sends its journal; 0 at once.")
+    ] = None,
+    package_interval_s: Annotated[
+        float | None, typer.Option(help="How often it is offered a newer package; 0 at once.")
+    ] = None,
+    upload_size: Annotated[
+        int | None, typer.Option(help="The most entries that it sends at a time.")
+    ] = None,
     headquarters: Address = "127.0.0.1:7400",
     json: Json = False,
 ) -> None:
-    """Change the profile; registers have it with their next package. Times are in seconds.
+    """Add a profile, or change what is given of one; "Default" when none is named.
 
-    Example: stillopen profile set --advanced --minimum-dwell-s 60 --slow-after-s 1.5
+    Registers have it with their next package. Times are in seconds.
+    Example: stillopen profile set Fast --advanced --minimum-dwell-s 60 --slow-after-s 1.5
     """
     changes = _Changes(
-        name=name,
+        description=description,
         timeout_s=timeout_s,
         reconnect_interval_s=reconnect_interval_s,
         retry_count_to_offline=retry_count,
@@ -99,21 +152,44 @@ def set_(
         reconnect_from_performance_induced_offline_interval_s=slow_reconnect_interval_s,
         failure_count=failure_count,
         failure_window_s=failure_window_s,
+        pause_offline_sync=pause,
+        transaction_upload_interval_s=upload_interval_s,
+        new_offline_database_check_interval_s=package_interval_s,
+        upload_transaction_size=upload_size,
     )
 
     async def work() -> OfflineProfile:
         async with Headquarters(headquarters) as place:
-            profile = await place.profile()
+            profile = await _find(place, name) or OfflineProfile(name)
             given = {field: value for field, value in changes.items() if value is not None}
             return await place.set_profile(replace(profile, **given))  # type: ignore[arg-type]
 
     _print(terminal.run(work()), as_json=json)
 
 
+@app.command()
+def remove(name: Name, headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
+    """Remove a profile that no store has; "Default" stays.
+
+    Example: stillopen profile remove Fast
+    """
+    kind = headquarters_pb2.SET_UP_KIND_OFFLINE_PROFILE
+    remove_set_up(kind, "profile", name, headquarters, as_json=json)
+
+
+async def _find(place: Headquarters, name: str) -> OfflineProfile | None:
+    try:
+        return await place.profile(name)
+    except StillopenError as error:
+        if error.reason is not Reason.NAME_UNKNOWN:
+            raise
+        return None
+
+
 class _Changes(TypedDict):
     """Fields of the profile; nothing leaves one as it is."""
 
-    name: str | None
+    description: str | None
     timeout_s: float | None
     reconnect_interval_s: float | None
     retry_count_to_offline: int | None
@@ -127,6 +203,10 @@ class _Changes(TypedDict):
     reconnect_from_performance_induced_offline_interval_s: float | None
     failure_count: int | None
     failure_window_s: float | None
+    pause_offline_sync: bool | None
+    transaction_upload_interval_s: float | None
+    new_offline_database_check_interval_s: float | None
+    upload_transaction_size: int | None
 
 
 def _print(profile: OfflineProfile, *, as_json: bool) -> None:
@@ -139,6 +219,7 @@ def _print(profile: OfflineProfile, *, as_json: bool) -> None:
         ["field", "value"],
         [
             ("name", profile.name),
+            ("description", profile.description),
             ("offline timeout", f"{profile.timeout_s:g} s"),
             ("retry count to offline", profile.retry_count_to_offline),
             ("reconnect attempt interval", f"{profile.reconnect_interval_s:g} s"),
@@ -158,8 +239,16 @@ def _print(profile: OfflineProfile, *, as_json: bool) -> None:
             ("  slow answers in a row", profile.failure_count),
             ("  reconnect interval after them", f"{back_s:g} s"),
             ("failure window", f"{profile.failure_window_s:g} s"),
+            ("pause offline synchronization", _yes(profile.pause_offline_sync)),
+            ("journal is sent", _every(profile.transaction_upload_interval_s)),
+            ("  entries at a time", profile.upload_transaction_size),
+            ("packages are offered", _every(profile.new_offline_database_check_interval_s)),
         ],
     )
+
+
+def _every(seconds: float) -> str:
+    return f"every {seconds:g} s" if seconds else "at once"
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - what is shown

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from stillopen.cli import terminal
+from stillopen.cli.install import installed
 from stillopen.cli.machine import Machine, Place
 from stillopen.cli.places import (
     ChannelSettings,
@@ -20,8 +21,10 @@ from stillopen.cli.places import (
     start_realtime,
     start_register,
 )
+from stillopen.cli.security import ClientCertificates, Plaintext, Tls, security_of
 from stillopen.core.errors import StillopenError
 from stillopen.register import RegisterSettings
+from stillopen.rpc.identity import CallerKind
 
 app = typer.Typer(
     no_args_is_help=True, help="Run a place: headquarters, a channel, a register, or all of them."
@@ -30,37 +33,41 @@ app = typer.Typer(
 Data = Annotated[Path, typer.Option(help="Folder for its files; made when missing.")]
 Listen = Annotated[str, typer.Option(help="Address to listen on; port 0 takes a free one.")]
 Json = Annotated[bool, typer.Option("--json", help="Say where it listens as one JSON object.")]
-Plaintext = Annotated[
-    bool,
-    typer.Option(
-        "--plaintext-beyond-loopback",
-        help="Allow unencrypted connections beyond this machine. Only inside a network you trust.",
-    ),
-]
 
 
 @app.command()
 def headquarters(
     data: Data = Path("var/headquarters"),
     listen: Listen = "127.0.0.1:7400",
-    currency: Annotated[str, typer.Option(help="Currency of a new headquarters.")] = "EUR",
     realtime: Annotated[str, typer.Option(help="RealtimeService, if it runs elsewhere.")] = "",
+    tls: Tls = None,
+    client_certificates: ClientCertificates = False,
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
-    """Headquarters: master data, cards, and where sales come home.
+    """Headquarters: master data, cards, and where sales come home. Begin it first.
 
-    Example: stillopen serve headquarters --data var/headquarters --currency GBP
+    Example: stillopen serve headquarters --data var/headquarters
     """
-    settings = HeadquartersSettings(data, listen, currency, realtime, plaintext)
-    serve("headquarters", lambda machine: start_headquarters(settings, machine), as_json=json)
+
+    def start(machine: Machine) -> Awaitable[Place]:
+        security = security_of(tls, client_certificates=client_certificates, plaintext=plaintext)
+        settings = HeadquartersSettings(data, listen, realtime, security)
+        return start_headquarters(settings, machine)
+
+    serve("headquarters", start, as_json=json)
 
 
 @app.command()
 def realtime(
     headquarters: Annotated[str, typer.Option(help="Address of headquarters.")],
+    house_key: Annotated[
+        Path, typer.Option(help="The file house.key of headquarters; by it they know each other.")
+    ] = Path("var/headquarters/house.key"),
     data: Data = Path("var/realtime"),
     listen: Listen = "127.0.0.1:7401",
+    tls: Tls = None,
+    client_certificates: ClientCertificates = False,
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
@@ -68,44 +75,68 @@ def realtime(
 
     Example: stillopen serve realtime --headquarters 127.0.0.1:7400
     """
-    settings = RealtimeSettings(data, listen, headquarters, plaintext)
-    serve("realtime", lambda machine: start_realtime(settings, machine), as_json=json)
+
+    def start(machine: Machine) -> Awaitable[Place]:
+        security = security_of(tls, client_certificates=client_certificates, plaintext=plaintext)
+        settings = RealtimeSettings(data, listen, headquarters, house_key, security)
+        return start_realtime(settings, machine)
+
+    serve("realtime", start, as_json=json)
 
 
 @app.command()
 def channel(
-    store: Annotated[str, typer.Option(help="The store it serves.")],
-    headquarters: Annotated[str, typer.Option(help="Address of headquarters.")] = "127.0.0.1:7400",
     data: Data = Path("var/channel"),
+    headquarters: Annotated[
+        str, typer.Option(help="Address of headquarters; else that of the installation.")
+    ] = "",
     listen: Listen = "127.0.0.1:7410",
+    tls: Tls = None,
+    client_certificates: ClientCertificates = False,
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
-    """A store's channel: what its registers ask while they are online.
+    """A store's channel: what its registers ask while they are online. Install it first.
 
-    Example: stillopen serve channel --store S1
+    Example: stillopen serve channel --data var/channel
     """
-    settings = ChannelSettings(data, listen, headquarters, store, plaintext)
-    serve("channel", lambda machine: start_channel(settings, machine), as_json=json)
+
+    def start(machine: Machine) -> Awaitable[Place]:
+        found = installed(data, CallerKind.CHANNEL)
+        security = security_of(tls, client_certificates=client_certificates, plaintext=plaintext)
+        upper = headquarters or found.upper
+        return start_channel(
+            ChannelSettings(data, listen, upper, found.store_id, found.secret, security), machine
+        )
+
+    serve("channel", start, as_json=json)
 
 
 @app.command()
 def register(
-    register_id: Annotated[str, typer.Option("--register", help="The register's id.")],
-    channel: Annotated[
-        str, typer.Option(help="Address of the store's channel.")
-    ] = "127.0.0.1:7410",
     data: Data = Path("var/register"),
+    channel: Annotated[
+        str, typer.Option(help="Address of the store's channel; else that of the installation.")
+    ] = "",
     listen: Listen = "127.0.0.1:7420",
+    tls: Tls = None,
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
-    """A register with its agent on loopback, for a POS frontend.
+    """A register with its agent on loopback, for a POS frontend. Install it first.
 
-    Example: stillopen serve register --register R1
+    Example: stillopen serve register --data var/R1
     """
-    settings = RegisterSettings(register_id, data, channel, plaintext)
-    serve("register", lambda machine: start_register(settings, listen, machine), as_json=json)
+
+    def start(machine: Machine) -> Awaitable[Place]:
+        found = installed(data, CallerKind.REGISTER)
+        security = security_of(tls, plaintext=plaintext)
+        settings = RegisterSettings(
+            found.name, data, channel or found.upper, found.secret, security
+        )
+        return start_register(settings, listen, machine)
+
+    serve("register", start, as_json=json)
 
 
 def serve(name: str, start: Callable[[Machine], Awaitable[Place]], *, as_json: bool) -> None:

@@ -12,7 +12,9 @@ from rich.live import Live
 from rich.table import Table
 
 from stillopen.cli import terminal
+from stillopen.cli.sync_text import sync_text
 from stillopen.rpc.channel import open_channel
+from stillopen.rpc.machine import SystemClock
 from stillopen.rpc.status import error_of
 from stillopen.rpc.wire import money_from
 from stillopen.v1 import register_pb2, register_pb2_grpc
@@ -98,9 +100,14 @@ def _picture(now: register_pb2.RegisterStatus, older_s: float = 0.0) -> Group:
         table.add_row("checks again", ", ".join(now.check_again).lower())
     table.add_row("link", "up" if now.link_up else "[yellow]down[/]")
     table.add_row("cards", "reachable" if now.headquarters_reachable else "[yellow]unreachable[/]")
+    table.add_row("sync", sync_text(now, SystemClock().wall_s()))
     table.add_row("waiting up", _waiting_up(now))
     table.add_row("  last taken", _time(now.last_acknowledgement))
-    down = f"{now.waiting_down_bytes} bytes of a package" if now.waiting_down_bytes else "nothing"
+    down = (
+        f"1 package, {now.waiting_down_bytes} bytes to come"
+        if now.waiting_down_bytes
+        else "nothing"
+    )
     table.add_row("waiting down", down)
     table.add_row("  last package", _time(now.last_package))
     age = _span(now.data_age_s + older_s) if now.HasField("data_age_s") else "-"

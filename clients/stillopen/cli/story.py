@@ -6,7 +6,6 @@ from pathlib import Path
 from stillopen.cli import terminal
 from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate, import_master_data
 from stillopen.cli.frontend import Frontend, delivered, ready
-from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.core.money import Money
 from stillopen.core.parameters import CardParameters, OfflineProfile
@@ -52,8 +51,8 @@ async def tell(folder: Path, profile: OfflineProfile) -> None:
             Frontend(estate.address("R2")) as second,
         ):
             for frontend in (first, second):
-                await frontend.until(ready, STATE_TIMEOUT_S)
                 await frontend.sign_in()
+                await frontend.until(ready, STATE_TIMEOUT_S)
             timeline.say("both tills", "signed in, and ready to sell without a network")
             await _sale_through_a_cut(estate, timeline, first, CARDS[0], kill=True)
             await _more_sales(timeline, first, second)
@@ -68,8 +67,8 @@ async def _open_shop(estate: Estate, timeline: Timeline, profile: OfflineProfile
     await estate.start_headquarters()
     timeline.say("headquarters", f"listens on {estate.address(HEADQUARTERS)}")
     products, cards = sample_products(CURRENCY), sample_cards(CURRENCY)
-    await import_master_data(estate.address(HEADQUARTERS), products, cards)
-    async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
+    await import_master_data(estate, products, cards)
+    async with estate.office() as headquarters:
         await headquarters.set_profile(profile)
         await headquarters.set_gift_card(CardParameters(allow_concluding_offline=True))
     timeline.say("headquarters", f"has {len(products)} products and {len(cards)} gift cards")
@@ -162,7 +161,7 @@ async def _first_online_sale(timeline: Timeline, till: Frontend) -> None:
 
 
 async def _close(estate: Estate, timeline: Timeline) -> None:
-    async with Headquarters(estate.address(HEADQUARTERS)) as headquarters:
+    async with estate.office() as headquarters:
         await headquarters.until_complete(STATE_TIMEOUT_S)
         sales = [each.sale async for each in headquarters.transactions()]
         cards = [await headquarters.card(number) for number in CARDS]

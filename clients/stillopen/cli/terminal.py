@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from stillopen.core.errors import Refused, StillopenError, Unreachable
+from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ def run(work: Coroutine[object, object, T]) -> T:
 def fail(error: StillopenError) -> NoReturn:
     """Says what was wrong on standard error and exits: 1 refused, 2 misuse, 3 unreachable."""
     err.print(f"[red]error[/] [bold]{error.reason}[/] {error.message}", soft_wrap=True)
+    if error.reason is Reason.CALLER_UNKNOWN:
+        err.print("sign in first: [bold]stillopen sign-in NAME[/]", soft_wrap=True)
     if isinstance(error, Refused):
         raise typer.Exit(EXIT_REFUSED)
     raise typer.Exit(EXIT_UNREACHABLE if isinstance(error, Unreachable) else EXIT_MISUSE)

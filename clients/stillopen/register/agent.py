@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator
 
 from stillopen.core.errors import invalid
 from stillopen.core.ids import check_transaction_id
-from stillopen.core.products import StaffMember
 from stillopen.core.sale import Sale, TenderKind
-from stillopen.register.agent_carts import CartsAgent
+from stillopen.register.agent_people import PeopleAgent
 from stillopen.register.journal import JournalLine
 from stillopen.register.register import Register
 from stillopen.register.wire import StatusWire, without_countdowns
 from stillopen.rpc.context import Context
 from stillopen.rpc.paging import number_token, page_limit
 from stillopen.rpc.status import answers, streams
-from stillopen.rpc.wire import money_from, money_to, position_to, product_to, staff_to, time_to
+from stillopen.rpc.wire import money_from, money_to, position_to, product_to, time_to
 from stillopen.rpc.wire_card import purpose_from
 from stillopen.rpc.wire_parameters import kind_from as card_kind_from
 from stillopen.rpc.wire_sale import kind_from, return_from, sale_to
@@ -23,31 +22,12 @@ SERVICE = "stillopen.v1.RegisterService"
 PAGE_DEFAULT, PAGE_MAX = 50, 500
 
 
-class RegisterAgent(CartsAgent):
+class RegisterAgent(PeopleAgent):
     """One register, on loopback."""
 
     def __init__(self, register: Register) -> None:
         super().__init__(register)
         self._wire = StatusWire()
-
-    @answers
-    async def SignIn(
-        self, request: register_pb2.RegisterServiceSignInRequest, context: Context
-    ) -> register_pb2.RegisterServiceSignInResponse:
-        """Signs a person in."""
-        del context
-        member = await self._register.sign_in(request.staff_id, request.password)
-        public = StaffMember(member.staff_id, member.name)
-        return register_pb2.RegisterServiceSignInResponse(staff=staff_to(public))
-
-    @answers
-    async def SignOut(
-        self, request: register_pb2.SignOutRequest, context: Context
-    ) -> register_pb2.SignOutResponse:
-        """Signs the person out."""
-        del request, context
-        await self._register.sign_out()
-        return register_pb2.SignOutResponse()
 
     @answers
     async def GetProduct(

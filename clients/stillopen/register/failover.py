@@ -1,7 +1,8 @@
 """Failover: a request goes to the channel, and when nobody answers in time, to this register.
 
 The caller sees one answer. Only an unreachable or silent channel switches, or one that is slow time
-after time; a refusal never does. While the register is offline no request waits for the network.
+after time, or one that does not know this register; a refusal of the trade never does. While the
+register is offline no request waits for the network.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import grpc.aio
 
-from stillopen.core.errors import Reason, Refused, Unreachable
+from stillopen.core.errors import Misuse, Reason, Refused, Unreachable
 from stillopen.core.parameters import OfflineProfile
 from stillopen.core.ports import Clock
 from stillopen.register import connectivity
@@ -40,6 +41,7 @@ class Failover:
         log: ModeLog,
         *,
         manual: bool,
+        begun: bool,
     ) -> None:
         self._channel = channel
         self._link = link
@@ -50,9 +52,13 @@ class Failover:
         self.news = News()
         """Told when the mode changed, or whether headquarters is reached."""
         self.headquarters_reachable = True
+        self.offline_supported = True
+        """Whether headquarters lets this register sell offline, as the channel said last."""
         self.state = connectivity.started(manual=manual, now=self.now())
         self._note()
-        link.allow(not manual)
+        self.begun = begun
+        """Whether somebody ever signed in here: nothing is delivered before (incumbent)."""
+        link.allow(begun and not manual)
 
     @property
     def link_up(self) -> bool:
@@ -106,6 +112,12 @@ class Failover:
                 self._failed(error.reason, began_s, tries if last else number)
                 if last:
                     break
+            except Misuse as error:
+                if error.reason is not Reason.CALLER_UNKNOWN:
+                    raise
+                # The channel does not know this register, or no longer. The shop is still open.
+                self._failed(error.reason, began_s, tries)
+                break
             else:
                 self._answered(self._now_s() - tried_s)
                 return answer
@@ -205,6 +217,11 @@ class Failover:
             if gone is not None:
                 raise gone
         self._become(connectivity.switched(self.state, connect=connect, now=self.now()))
+        self._link.allow(self.begun and self.state.mode is not Mode.OFFLINE_MANUAL)
+
+    def begin(self) -> None:
+        """Somebody signed in for the first time: delivery begins."""
+        self.begun = True
         self._link.allow(self.state.mode is not Mode.OFFLINE_MANUAL)
 
     def checked_again(self, what: str) -> None:

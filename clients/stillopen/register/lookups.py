@@ -2,12 +2,13 @@
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.parameters import Parameters
+from stillopen.core.ports import Clock
 from stillopen.core.products import Product, StaffMember
 from stillopen.register.failover import Failover
 from stillopen.register.online import Online
 from stillopen.register.readiness import missing_offline
 from stillopen.replication.replica import Replica
-from stillopen.replication.sign_in import PasswordCheck, sign_in
+from stillopen.replication.sign_in import SignIns
 
 
 class Lookups:
@@ -18,19 +19,22 @@ class Lookups:
         failover: Failover,
         online: Online,
         replica: Replica,
-        check_password: PasswordCheck,
+        sign_ins: SignIns,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._failover = failover
         self._online = online
         self._replica = replica
-        self._check_password = check_password
+        self._sign_ins = sign_ins
 
     async def product(self, code: str) -> tuple[Product, int]:
         """The product of an id or barcode, and the sequence of the data it came from."""
 
         async def offline() -> tuple[Product, int]:
             self._check_ready()
-            return await self._replica.product(code), self._replica.at.sequence
+            sequence = self._replica.at.sequence
+            return await self._replica.product(code, self._clock.wall_s()), sequence
 
         return await self._failover.ask(
             lambda timeout_s: self._online.product(code, timeout_s), offline
@@ -52,12 +56,13 @@ class Lookups:
 
         async def offline() -> StaffMember:
             self._check_ready()
-            return await sign_in(self._replica, staff_id, password, self._check_password)
+            return await self._sign_ins.sign_in(staff_id, password)
 
         return await self._failover.ask(
             lambda timeout_s: self._online.sign_in(staff_id, password, timeout_s), offline
         )
 
     def _check_ready(self) -> None:
-        if missing := missing_offline(self._replica):
+        supported = self._failover.offline_supported
+        if missing := missing_offline(self._replica, supported=supported):
             raise Refused(Reason.NOT_READY, f"offline without {', '.join(missing)}")

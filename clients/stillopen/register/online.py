@@ -1,8 +1,11 @@
 """The channel's answers: messages out, values back."""
 
+from dataclasses import dataclass
+
 import grpc.aio
 
 from stillopen.core.card import LockRequest
+from stillopen.core.customers import Customer
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.money import Money
 from stillopen.core.parameters import Parameters
@@ -13,6 +16,7 @@ from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import call
 from stillopen.rpc.wire import money_from, money_to, product_from, staff_from, time_from
 from stillopen.rpc.wire_card import purpose_to
+from stillopen.rpc.wire_master import customer_from
 from stillopen.rpc.wire_parameters import kind_to, parameters_from
 from stillopen.v1 import (
     channel_data_pb2,
@@ -23,6 +27,15 @@ from stillopen.v1 import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StoreFound:
+    """What a channel says of itself to a register."""
+
+    store_id: str
+    server_wall_s: float | None
+    support_offline: bool
+
+
 class Online:
     """The channel, and headquarters' cards through it. Every call takes its time in seconds."""
 
@@ -31,12 +44,13 @@ class Online:
         self._cards = realtime_pb2_grpc.RealtimeServiceStub(channel)
         self._caller = caller
 
-    async def store(self, timeout_s: float) -> tuple[str, float | None]:
-        """Which store the channel is, and what its clock shows; an older one does not say."""
+    async def store(self, timeout_s: float) -> StoreFound:
+        """Which store the channel is, what its clock shows, and what this register may there."""
         request = channel_data_pb2.GetChannelConfigurationRequest()
         answer = await call(self._data.GetChannelConfiguration, request, self._caller, timeout_s)
         said = answer.HasField("server_time")
-        return answer.store_id, time_from(answer.server_time) if said else None
+        wall_s = time_from(answer.server_time) if said else None
+        return StoreFound(answer.store_id, wall_s, answer.support_offline)
 
     async def parameters(self, timeout_s: float) -> Parameters:
         """The parameters in force at the channel."""
@@ -55,6 +69,18 @@ class Online:
         request = channel_data_pb2.SignInRequest(staff_id=staff_id, password=password)
         answer = await call(self._data.SignIn, request, self._caller, timeout_s)
         return staff_from(answer.staff)
+
+    async def customer(self, customer_id: str, timeout_s: float) -> Customer:
+        """The customer of that id."""
+        request = channel_data_pb2.GetCustomerRequest(customer_id=customer_id)
+        answer = await call(self._data.GetCustomer, request, self._caller, timeout_s)
+        return customer_from(answer.customer)
+
+    async def search_customers(self, query: str, limit: int, timeout_s: float) -> list[Customer]:
+        """The first customers that are found."""
+        request = channel_data_pb2.SearchCustomersRequest(query=query, page_size=limit)
+        answer = await call(self._data.SearchCustomers, request, self._caller, timeout_s)
+        return [customer_from(each) for each in answer.customers]
 
     async def balance(
         self, number: str, kind: CardKind, timeout_s: float

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,17 +15,22 @@ from stillopen.register.failover import Failover
 from stillopen.register.journal import open_journal
 from stillopen.register.mode_log import open_mode_log
 from stillopen.register.online import Online
+from stillopen.register.people import was_signed_in
 from stillopen.register.register import Register
 from stillopen.register.tables import SCHEMA
+from stillopen.register.upkeep import NO_OFFLINE
 from stillopen.replication.client import SyncClient
 from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
 from stillopen.replication.replica import open_replica
+from stillopen.replication.reports import Report
 from stillopen.replication.sign_in import PasswordCheck, check_off_loop
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.machine import SystemClock, system_random
+from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.storage.engine import Engine
 from stillopen.storage.files import set_aside
+from stillopen.storage.identity_file import read_identity
 from stillopen.storage.reserve import FileReserve, Reserve, ReservedEngine
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
@@ -48,7 +53,9 @@ class RegisterSettings:
     """Holds journal.db (never to be lost) and offline.db (made again from the channel)."""
     channel: str
     """host:port of the store's channel."""
-    plaintext_beyond_loopback: bool = False
+    secret: str = field(default="", repr=False)
+    """What headquarters gave out for it; empty reads what `stillopen register install` kept."""
+    security: Security = PLAINTEXT
 
 
 def _nothing(_: str) -> None:
@@ -88,12 +95,25 @@ async def open_register(
     except BaseException:
         await engine.close()
         raise
-    replica = await open_replica(replica_engine)
-    caller = Caller(CallerKind.REGISTER, settings.register_id)
-    link_channel = channel or open_channel(
-        settings.channel, plaintext_beyond_loopback=settings.plaintext_beyond_loopback
+    replica = await open_replica(
+        replica_engine, await journal.get("store_id"), settings.register_id
     )
-    link = SyncClient(link_channel, caller, journal, replica, rng, journal.lane.epoch)
+    caller = Caller(CallerKind.REGISTER, settings.register_id, _secret(settings))
+    link_channel = channel or open_channel(settings.channel, settings.security)
+
+    async def standing() -> list[Report]:
+        return [await register.report()]
+
+    link = SyncClient(
+        link_channel,
+        caller,
+        journal,
+        replica,
+        standing,
+        rng,
+        journal.lane.epoch,
+        lambda: replica.profile.transaction_upload_interval_s,
+    )
     failover = Failover(
         link_channel,
         link,
@@ -102,7 +122,10 @@ async def open_register(
         rng,
         await open_mode_log(engine),
         manual=bool(await journal.get("manual_offline")),
+        begun=bool(replica.at.generation) or await was_signed_in(journal),
     )
+
+    failover.offline_supported = not await journal.get(NO_OFFLINE)
 
     async def close() -> None:
         await link_channel.close()
@@ -124,6 +147,15 @@ async def open_register(
     )
     await register.start()
     return register
+
+
+def _secret(settings: RegisterSettings) -> str:
+    installed = None if settings.secret else read_identity(settings.data, CallerKind.REGISTER)
+    if installed is None:
+        return settings.secret
+    if installed.name != settings.register_id:
+        raise Misuse(Reason.NOT_INSTALLED, f"{settings.data} belongs to register {installed.name}")
+    return installed.secret
 
 
 async def open_or_begin(

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import IntFlag, auto
 
+from stillopen.core.allowed import missing
 from stillopen.core.errors import Reason
+from stillopen.core.permissions import Permissions
 
 
 class Needs(IntFlag):
@@ -39,8 +41,11 @@ OPERATIONS = (
     Operation("ADD_LINE", (100,), SALE),
     Operation("RETURN_LINE", (109,), SALE),
     Operation("RETURN_BY_RECEIPT", (114,), Needs.PERSON),
-    Operation("CHANGE_LINE", (105, 104), SALE),
+    Operation("CHANGE_LINE", (105,), SALE),
+    Operation("OVERRIDE_PRICE", (104,), SALE),
     Operation("VOID_LINE", (102,), SALE),
+    Operation("SET_CUSTOMER", (600, 603), SALE),
+    Operation("SEARCH_CUSTOMERS", (602,), Needs.DATA),
     Operation("TENDER_CASH", (200,), SALE),
     Operation("TENDER_GIFT_CARD", (214,), SALE | Needs.CARDS),
     Operation("TENDER_CREDIT_MEMO", (213,), SALE | Needs.CARDS),
@@ -78,9 +83,12 @@ class Circumstances:
     online: bool
     has_data: bool
     headquarters_reachable: bool
-    signed_in: bool
+    held: Permissions | None
+    """What whoever is signed in may do, in the open sale; nothing when nobody is."""
     may_switch: bool
     """Whether operation 917 is open: somebody is signed in, or nobody need be."""
+    asked: bool
+    """Whether the cashier is asked to reconnect or work offline: everybody may answer."""
 
 
 def judge(now: Circumstances) -> tuple[Judged, ...]:
@@ -96,8 +104,13 @@ def _why_not(operation: Operation, now: Circumstances) -> Reason | None:
         return Reason.NOT_READY
     if needs & Needs.CARDS and not now.headquarters_reachable:
         return Reason.HEADQUARTERS_UNREACHABLE
-    if needs & Needs.PERSON and not now.signed_in:
+    return _who_may_not(operation, now)
+
+
+def _who_may_not(operation: Operation, now: Circumstances) -> Reason | None:
+    switches = operation.name == "SWITCH_CONNECTION"
+    if (operation.needs & Needs.PERSON and now.held is None) or (switches and not now.may_switch):
         return Reason.NOT_SIGNED_IN
-    if operation.name == "SWITCH_CONNECTION" and not now.may_switch:
-        return Reason.NOT_SIGNED_IN
-    return None
+    if now.held is None or (switches and now.asked):
+        return None
+    return Reason.NOT_ALLOWED if missing(operation.name, now.held) is not None else None

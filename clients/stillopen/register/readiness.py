@@ -7,8 +7,10 @@ RECENT_S = 7 * DAY_S
 """Data older than that is not recent: the incumbent's "none within seven days"."""
 
 
-def missing_offline(replica: Replica) -> tuple[str, ...]:
+def missing_offline(replica: Replica, *, supported: bool) -> tuple[str, ...]:
     """Without which no sale begins offline; nothing when it could."""
+    if not supported:
+        return ("OFFLINE_SUPPORT",)
     if not replica.at.generation:
         return ("MASTER_DATA",)
     return () if replica.has_staff else ("STAFF",)

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Self, TypeVar
 
 from stillopen.core import sale as rules
+from stillopen.core.allowed import to_add, to_change
 from stillopen.core.card_line import find_line
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.ids import check_transaction_id, new_transaction_id
@@ -28,13 +29,16 @@ from stillopen.core.sale import ReturnOf, Sale, SaleState
 from stillopen.register.cards import Cards
 from stillopen.register.completion import Completion
 from stillopen.register.connectivity import Mode
+from stillopen.register.customers import Customers
 from stillopen.register.deliveries import Deliveries
 from stillopen.register.failover import Failover
 from stillopen.register.journal import Journal, JournalLine
 from stillopen.register.lookups import Lookups
 from stillopen.register.memos import Memos
 from stillopen.register.online import Online
+from stillopen.register.people import People
 from stillopen.register.purge import keep_purged
+from stillopen.register.report import report_of
 from stillopen.register.returns import Returns
 from stillopen.register.sales import SaleStore
 from stillopen.register.server_time import ServerTime
@@ -46,7 +50,9 @@ from stillopen.register.writes import Writes, digest_of
 from stillopen.replication.client import SyncClient
 from stillopen.replication.news import News
 from stillopen.replication.replica import Replica
-from stillopen.replication.sign_in import PasswordCheck
+from stillopen.replication.reports import Report
+from stillopen.replication.sign_in import PasswordCheck, SignIns
+from stillopen.replication.sign_in_failures import SignInFailures
 from stillopen.rpc.wire import money_from
 from stillopen.storage.engine import Session
 from stillopen.storage.reserve import Reserve
@@ -81,13 +87,21 @@ class Register:
         self._link = link
         self._clock = clock
         self._rng = rng
-        self._lookups = Lookups(failover, online, replica, check_password)
+        failures = SignInFailures(journal.engine, clock)
+        sign_ins = SignIns(replica.staff, failures, check_password)
+        self._lookups = Lookups(failover, online, replica, sign_ins, clock)
         self._close = close
         self._server_time = ServerTime(clock)
         self._reserve = reserve
         self._store_id = store_id
         self._sales = SaleStore(journal.engine)
         self.writes = Writes(self._sales)
+        self.people = People(
+            self.writes, self._lookups, journal, replica, failover, clock, self.news
+        )
+        """Who is signed in, and what others allow."""
+        self.customers = Customers(self.writes, failover, online, replica)
+        """Who buys."""
         self._cards = Cards(journal, online, failover, clock, rng)
         self.memos = Memos(journal.engine, journal.lane.register_id, rng)
         """The numbers of the credit memos that this register made."""
@@ -136,7 +150,9 @@ class Register:
             upkeep.check_health,
             upkeep.keep_log,
             partial(upkeep.learn_store, self._learned),
+            upkeep.note_support,
             partial(keep_purged, self.journal),
+            self.people.keep_up,
             self._deliveries.note_packages,
             self._deliveries.note_link,
             *(partial(upkeep.pass_on, each, self.news) for each in (*changes, self.replica.news)),
@@ -164,17 +180,11 @@ class Register:
 
     async def sign_in(self, staff_id: str, password: str) -> StaffMember:
         """Signs a person in; Refused SIGN_IN_FAILED, or NOT_READY offline without staff."""
-        member = await self._lookups.sign_in(staff_id, password)
-        self.writes.staff_id = member.staff_id
-        self.news.tell()
-        return StaffMember(member.staff_id, member.name)
+        return await self.people.sign_in(staff_id, password)
 
     async def sign_out(self) -> None:
         """Signs the person out; Refused SALE_OPEN while a sale is open."""
-        if await self._sales.open_sale() is not None:
-            raise Refused(Reason.SALE_OPEN, "complete or void the sale first")
-        self.writes.staff_id = ""
-        self.news.tell()
+        await self.people.sign_out()
 
     # The sale
 
@@ -187,6 +197,7 @@ class Register:
         async def begin() -> Sale:
             if (begun := await self._sales.known(name)) is not None:
                 return begun
+            self.writes.check_allowed(None, "BEGIN")
             self._check_room()
             self.failover.sale_begins()
             parameters = await self._lookups.parameters()
@@ -225,6 +236,7 @@ class Register:
             product, sequence = await self._lookups.product(code)
 
             def change(_: Session, sale: Sale) -> Sale:
+                self.writes.check_allowed(sale, *to_add(product.price, unit_price, return_of))
                 return rules.add_line(
                     sale, product, quantity_milli, sequence, unit_price, price_reason, return_of
                 )
@@ -243,14 +255,14 @@ class Register:
         price_reason: str = "",
     ) -> Sale:
         """Changes quantity or price of a line."""
-        return await self.writes.change(
-            transaction_id,
-            version,
-            ("change_line", line_id, quantity_milli, unit_price, price_reason),
-            lambda _, sale: rules.change_line(
-                sale, line_id, quantity_milli, unit_price, price_reason
-            ),
-        )
+
+        def change(_: Session, sale: Sale) -> Sale:
+            line = find_line(sale, line_id)
+            self.writes.check_allowed(sale, *to_change(line, quantity_milli, unit_price))
+            return rules.change_line(sale, line_id, quantity_milli, unit_price, price_reason)
+
+        request = ("change_line", line_id, quantity_milli, unit_price, price_reason)
+        return await self.writes.change(transaction_id, version, "CHANGE_LINE", request, change)
 
     async def void_line(self, transaction_id: str, version: int, line_id: str) -> Sale:
         """Takes a line off; a card's lock is given up in the same transaction."""
@@ -261,7 +273,9 @@ class Register:
                 self._cards.give_up(session, found.card.lock_key, transaction_id)
             return rules.void_line(sale, line_id)
 
-        sale = await self.writes.change(transaction_id, version, ("void_line", line_id), change)
+        sale = await self.writes.change(
+            transaction_id, version, "VOID_LINE", ("void_line", line_id), change
+        )
         self.tenders.given_up(sale, {line_id})
         return sale
 
@@ -273,6 +287,7 @@ class Register:
             if sale.state is SaleState.COMPLETED:
                 return sale
             rules.check_version(sale, version)
+            self.writes.check_allowed(sale, "COMPLETE")
             rules.check_complete(sale)
             if sale.cards:
                 await self._cards.confirm(sale)
@@ -295,6 +310,7 @@ class Register:
         sale = await self.writes.change(
             transaction_id,
             version,
+            "VOID",
             ("void",),
             lambda session, sale: self._completion.void(session, sale, offline=offline),
         )
@@ -342,14 +358,20 @@ class Register:
 
         Manual offline survives a restart. Refused NOT_SIGNED_IN, unless the profile allows it.
         """
-        await self.failover.switch(connect=connect, signed_in=bool(self.writes.staff_id))
+        if self.writes.person is not None and not self.failover.state.asks:
+            self.writes.check_allowed(None, "SWITCH_CONNECTION")
+        await self.failover.switch(connect=connect, signed_in=self.writes.person is not None)
         manual = self.failover.state.mode is Mode.OFFLINE_MANUAL
         await self.journal.set("manual_offline", "yes" if manual else "")
         self.news.tell()
 
     async def status(self) -> Status:
         """What the cashier is told."""
-        return await self._board.now(self._store_id, self.writes.staff_id)
+        return await self._board.now(self._store_id, self.writes.person)
+
+    async def report(self) -> Report:
+        """What headquarters is told of this register."""
+        return report_of(await self.status(), self.replica.at, self._link.package_refusal)
 
     # Inside
 

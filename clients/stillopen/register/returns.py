@@ -93,6 +93,7 @@ class Returns:
             bought = await self.receipt(receipt)
 
             def change(_: Session, sale: Sale) -> Sale:
+                self._writes.check_allowed(sale, "RETURN_BY_RECEIPT")
                 return rules.give_back(
                     sale, bought.sale, bought.backs, line_id, quantity_milli, reason
                 )

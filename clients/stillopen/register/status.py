@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from stillopen.core.allowed import held_in
+from stillopen.core.products import StaffMember
 from stillopen.register import carts
 from stillopen.register.connectivity import Connectivity
 from stillopen.register.deliveries import Deliveries
@@ -65,11 +67,11 @@ class StatusBoard:
         self._deliveries = deliveries
         self._server_time = server_time
 
-    async def now(self, store_id: str, staff_id: str) -> Status:
+    async def now(self, store_id: str, person: StaffMember | None) -> Status:
         """The status now."""
         waiting = await self._journal.waiting()
         sale = await self._sales.open_sale()
-        missing = missing_offline(self._replica)
+        missing = missing_offline(self._replica, supported=self._failover.offline_supported)
         age_s = self._deliveries.data_age_s
         state = self._failover.state
         return Status(
@@ -87,15 +89,16 @@ class StatusBoard:
             missing=missing or recent(store_id, age_s),
             catalogue_sequence=self._replica.at.sequence,
             parameters_version=self._replica.parameters.version,
-            staff_id=staff_id,
+            staff_id=person.staff_id if person else "",
             open_transaction_id=sale.transaction_id if sale else "",
             operations=judge(
                 Circumstances(
                     online=state.online,
                     has_data=not missing,
                     headquarters_reachable=self._failover.headquarters_reachable,
-                    signed_in=bool(staff_id),
-                    may_switch=bool(staff_id) or self._failover.may_switch_unsigned,
+                    held=held_in(sale, person.permissions) if person else None,
+                    may_switch=bool(person) or self._failover.may_switch_unsigned,
+                    asked=state.asks,
                 )
             ),
             lane_announced=self._journal.headquarters_knows,

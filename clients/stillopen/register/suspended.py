@@ -76,7 +76,7 @@ class Suspended:
             carts.keep(session, transaction_id)
             return rules.suspend(sale)
 
-        sale = await self._writes.change(transaction_id, version, ("suspend",), change)
+        sale = await self._writes.change(transaction_id, version, "SUSPEND", ("suspend",), change)
         self.handing.news.tell()
         return sale
 
@@ -101,6 +101,7 @@ class Suspended:
 
         async def recall() -> Sale:
             if await self._writes.sales.known(name) is None:
+                self._writes.check_allowed(None, "RECALL")
                 self._check_room()
             self._failover.sale_begins()
             here = await self._writes.sales.make(lambda session: self._here(session, intent))

@@ -2,6 +2,7 @@
 
 from stillopen.register.carts import TABLES as CART_TABLES
 from stillopen.register.receipts import TABLES as RECEIPT_TABLES
+from stillopen.replication.sign_in_failures import STEP as SIGN_IN_STEP
 from stillopen.storage.schema import Schema
 
 SCHEMA = Schema(
@@ -75,5 +76,6 @@ SCHEMA = Schema(
             "CREATE INDEX card_intent_of_sale ON card_intent (transaction_id)",
         ),
         (*CART_TABLES, *RECEIPT_TABLES),
+        SIGN_IN_STEP,
     ),
 )

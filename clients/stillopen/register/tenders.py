@@ -13,6 +13,7 @@ from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.money import Money
 from stillopen.core.purpose import CardKind, Purpose
 from stillopen.core.sale import HeldCard, Sale, TenderKind, check_version
+from stillopen.core.tender_types import taken
 from stillopen.register import intents
 from stillopen.register.cards import Cards
 from stillopen.register.journal import Journal
@@ -20,6 +21,18 @@ from stillopen.register.memos import Memos, keep, memo_of
 from stillopen.register.writes import Writes, digest_of
 from stillopen.replication.replica import Replica
 from stillopen.storage.engine import Session
+
+OPERATIONS = {
+    (TenderKind.GIFT_CARD, Purpose.REDEEM): "TENDER_GIFT_CARD",
+    (TenderKind.GIFT_CARD, Purpose.REFUND): "REFUND_TO_GIFT_CARD",
+    (TenderKind.CREDIT_MEMO, Purpose.REDEEM): "TENDER_CREDIT_MEMO",
+    (TenderKind.CREDIT_MEMO, Purpose.ISSUE): "ISSUE_CREDIT_MEMO",
+}
+LINE_OPERATIONS = {
+    Purpose.ISSUE: "ISSUE_GIFT_CARD",
+    Purpose.RELOAD: "RELOAD_GIFT_CARD",
+    Purpose.CASH_OUT: "CASH_OUT_GIFT_CARD",
+}
 
 Balance = Callable[[str, CardKind], Awaitable[Money]]
 
@@ -46,7 +59,11 @@ class Tenders:
     async def add_cash(self, transaction_id: str, version: int, amount: Money) -> Sale:
         """Takes cash, or gives it out for a return."""
         return await self._writes.change(
-            transaction_id, version, ("add_cash", amount), lambda _, s: tender.add_cash(s, amount)
+            transaction_id,
+            version,
+            "TENDER_CASH",
+            ("add_cash", amount),
+            lambda _, sale: tender.add_cash(self._taken(sale, TenderKind.CASH), amount),
         )
 
     async def add_card(
@@ -68,7 +85,8 @@ class Tenders:
         request = digest_of("add_card", kind, amount, last_four(number) if number else "")
 
         async def add(sale: Sale) -> Sale:
-            tender.check_card_amount(sale, amount)
+            self._writes.check_allowed(sale, OPERATIONS[kind, purpose])
+            tender.check_card_amount(self._taken(sale, kind), amount)
             absolute = amount if amount.minor > 0 else -amount
             drawn = number or self._memos.draw()
             line_id = tender.next_tender_id(sale)
@@ -91,6 +109,7 @@ class Tenders:
         request = digest_of("add_card_line", purpose, amount, last_four(number))
 
         async def add(sale: Sale) -> Sale:
+            self._writes.check_allowed(sale, LINE_OPERATIONS.get(purpose, "ADD_LINE"))
             exact = amount or await self._balance(number, CardKind.GIFT_CARD)
             if amount is None and exact.minor == 0:
                 raise Refused(Reason.INSUFFICIENT_BALANCE, "there is nothing on the card")
@@ -114,7 +133,9 @@ class Tenders:
                 self._cards.give_up(session, card.lock_key, transaction_id)
             return tender.void_tender(sale, line_id)
 
-        sale = await self._writes.change(transaction_id, version, ("void_tender", line_id), change)
+        sale = await self._writes.change(
+            transaction_id, version, "VOID_TENDER", ("void_tender", line_id), change
+        )
         self.given_up(sale, {line_id})
         return sale
 
@@ -132,6 +153,12 @@ class Tenders:
         for card in sale.cards:
             self._cards.release(card.lock_key)
         self._journal.news.tell()
+
+    def _taken(self, sale: Sale, kind: TenderKind) -> Sale:
+        """The sale, when the shop takes that kind; Refused TENDER_NOT_TAKEN."""
+        if not taken(kind, self._replica.tender_types):
+            raise Refused(Reason.TENDER_NOT_TAKEN, f"the shop does not take {kind}", "kind")
+        return sale
 
     def given_up(self, sale: Sale, line_ids: set[str]) -> None:
         """Has the locks of these tenders and lines ended at once, besides the journal."""

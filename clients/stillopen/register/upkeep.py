@@ -22,6 +22,9 @@ from stillopen.replication.replica import Replica
 
 LOG = logging.getLogger("stillopen.register")
 ASK_AGAIN_S = 1.0
+LEARN_AGAIN_S = 60.0
+NO_OFFLINE = "no_offline"
+"""Kept in journal.db once headquarters does not let the register sell offline."""
 LOOK_S = 30.0
 HEALTH_JITTER = 0.2
 """Up to so much sooner: the tills of a store must not all ask at one moment."""
@@ -147,19 +150,37 @@ class Upkeep:
             await self._failover.news.after(version)
 
     async def learn_store(self, learned: Callable[[str, float | None], None]) -> None:
-        """Asks which store this is whenever the stream comes up."""
+        """Asks which store this is, and what it may, when the stream comes up and now and then."""
         while True:
             version = self._link.news.version
             while self._link.up:
                 try:
-                    store_id, wall_s = await self._online.store(self._replica.profile.timeout_s)
+                    found = await self._online.store(self._replica.profile.timeout_s)
                 except StillopenError:
                     await asyncio.sleep(ASK_AGAIN_S)
                     continue
-                await self._journal.set("store_id", store_id)
-                learned(store_id, wall_s)
+                await self._keep("store_id", found.store_id)
+                await self._support(supported=found.support_offline)
+                learned(found.store_id, found.server_wall_s)
                 break
-            await self._link.news.after(version)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._link.news.after(version), LEARN_AGAIN_S)
+
+    async def note_support(self) -> None:
+        """A package comes to a register only while it may sell offline."""
+        version = self._replica.news.version
+        while True:
+            version = await self._replica.news.after(version)
+            await self._support(supported=True)
+
+    async def _support(self, *, supported: bool) -> None:
+        self._failover.offline_supported = supported
+        await self._keep(NO_OFFLINE, "" if supported else "yes")
+
+    async def _keep(self, name: str, value: str) -> None:
+        """Writes what is not kept yet: each write is flushed."""
+        if await self._journal.get(name) != value:
+            await self._journal.set(name, value)
 
     async def pass_on(self, source: News, target: News) -> None:
         """Tells `target` whatever `source` tells."""

@@ -20,14 +20,14 @@ class Waiting:
     headquarters_entries: int = 0
     amount: Money | None = None
     since_wall_s: float | None = None
+    headquarters_amount: Money | None = None
+    """What the sales come to that headquarters lacks."""
 
 
 @dataclass(slots=True)
-class _Lane:
-    """The entries of a lane that the channel lacks, oldest first, and what they are worth."""
+class _Line:
+    """The entries of a lane that somebody lacks, oldest first, and what they are worth."""
 
-    through: int
-    seen: int
     entries: deque[tuple[int, Money | None, float]] = field(
         default_factory=deque[tuple[int, Money | None, float]]
     )
@@ -38,10 +38,8 @@ class _Lane:
     def add(self, sequence: int, total: Money | None, wall_s: float) -> None:
         self.entries.append((sequence, total, wall_s))
         self._count(total, 1)
-        self.seen = sequence
 
     def acknowledge(self, through: int) -> None:
-        self.through = through
         while self.entries and self.entries[0][0] <= through:
             self._count(self.entries.popleft()[1], -1)
 
@@ -49,6 +47,17 @@ class _Lane:
         if total is not None:
             self.sales += sign
             self.minor += sign * total.minor
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What of a lane the channel lacks, and what headquarters lacks."""
+
+    through: int
+    home: int
+    seen: int
+    channel: _Line = field(default_factory=_Line)
+    headquarters: _Line = field(default_factory=_Line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +97,47 @@ class WaitingCount:
                 " WHERE register_id = ? AND epoch = ? AND sequence > ? ORDER BY sequence",
                 self._register_id,
                 epoch,
-                self._seen(epoch, through),
+                self._seen(epoch, through, home),
             )
-            for epoch, head, through, _ in lanes
-            if head > max(through, self._seen(epoch, through))
+            for epoch, head, through, home in lanes
+            if head > self._seen(epoch, through, home)
         }
         return _Look(lanes, entries)
 
-    def _seen(self, epoch: str, through: int) -> int:
+    def _known(self, epoch: str, through: int, home: int) -> _Lane | None:
+        """What was counted of a lane; nothing when somebody lost entries and asks again."""
         known = self._lanes.get(epoch)
-        if known is None or through < known.through:  # a channel that lost entries asks again
-            return through
-        return max(known.seen, through)
+        return known if known and through >= known.through and home >= known.home else None
+
+    def _seen(self, epoch: str, through: int, home: int) -> int:
+        known = self._known(epoch, through, home)
+        return max(known.seen if known else 0, min(through, home))
 
     def _count(self, look: _Look) -> Waiting:
         counted: dict[str, _Lane] = {}
-        for epoch, _, through, _ in look.lanes:
-            lane = self._lanes.get(epoch)
-            if lane is None or through < lane.through:
-                lane = _Lane(through, through)
+        for epoch, _, through, home in look.lanes:
+            lane = self._known(epoch, through, home) or _Lane(through, home, 0)
             for sequence, currency, minor, wall_s in look.entries.get(epoch, []):
-                lane.add(sequence, Money(currency, minor) if currency else None, wall_s)
+                total = Money(currency, minor) if currency else None
+                lane.channel.add(sequence, total, wall_s)
+                lane.headquarters.add(sequence, total, wall_s)
+                lane.seen = sequence
                 self._currency = currency or self._currency
-            lane.acknowledge(through)
+            lane.channel.acknowledge(through)
+            lane.headquarters.acknowledge(home)
+            lane.through, lane.home = through, home
             counted[epoch] = lane
         self._lanes = counted
-        oldest = next((lane.entries[0] for lane in counted.values() if lane.entries), None)
-        minor = sum(lane.minor for lane in counted.values())
-        sold = any(lane.sales for lane in counted.values())
+        lines = [lane.channel for lane in counted.values()]
+        oldest = next((line.entries[0] for line in lines if line.entries), None)
         return Waiting(
-            sum(len(lane.entries) for lane in counted.values()),
+            sum(len(line.entries) for line in lines),
             sum(max(0, head - home) for _, head, _, home in look.lanes),
-            Money(self._currency, minor) if sold else None,
+            self._amount(lines),
             oldest[2] if oldest else None,
+            self._amount([lane.headquarters for lane in counted.values()]),
         )
+
+    def _amount(self, lines: list[_Line]) -> Money | None:
+        sold = any(line.sales for line in lines)
+        return Money(self._currency, sum(line.minor for line in lines)) if sold else None

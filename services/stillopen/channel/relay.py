@@ -12,11 +12,12 @@ import grpc.aio
 
 from stillopen.core.errors import Reason, Refused, Unreachable
 from stillopen.core.ids import NAME_LENGTH_MAX, check_name
+from stillopen.core.permissions import Permission
 from stillopen.core.products import StaffMember
 from stillopen.rpc.cards_passed_on import CardsPassedOn, Request, Response
 from stillopen.rpc.context import Context
 from stillopen.rpc.health import health_error
-from stillopen.rpc.identity import Caller, CallerKind, caller_of
+from stillopen.rpc.identity import Caller, CallerKind, Gate
 from stillopen.rpc.status import answers, call
 from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
 
@@ -40,8 +41,16 @@ def time_for_headquarters_s(remaining_s: float | None) -> float:
 class RealtimeRelay(CardsPassedOn):
     """Passes card calls on, with the identity of the register that made them."""
 
-    def __init__(self, headquarters: grpc.aio.Channel, authorise: ManagerCheck) -> None:
+    def __init__(
+        self,
+        headquarters: grpc.aio.Channel,
+        authorise: ManagerCheck,
+        gate: Gate,
+        caller: Caller,
+    ) -> None:
         self._channel = headquarters
+        self._gate = gate
+        self._channel_caller = caller
         self._authorise = authorise
         super().__init__(realtime_pb2_grpc.RealtimeServiceStub(headquarters))
         self.reachable = True
@@ -52,8 +61,10 @@ class RealtimeRelay(CardsPassedOn):
     ) -> realtime_pb2.UnlockCardResponse:
         """Ends a lock: the register's own, or any on the word of a manager, who is checked here."""
         if not request.HasField("manager"):
-            return await self.pass_on(self._stub.UnlockCard, request, context)
-        register = caller_of(context, CallerKind.REGISTER)
+            return await self.pass_on(
+                self._stub.UnlockCard, request, context, Permission.UNLOCK_CARD
+            )
+        register = self._gate.caller(context, CallerKind.REGISTER)
         word = request.manager
         member = await self._authorise(word.staff_id, word.password)
         where = f" (at register {register.name})"
@@ -61,8 +72,8 @@ class RealtimeRelay(CardsPassedOn):
         passed = realtime_pb2.UnlockCardRequest(
             number=request.number, kind=request.kind, reason=reason, force=request.force
         )
-        person = Caller(CallerKind.PERSON, member.staff_id)
-        return await self._ask(self._stub.UnlockCard, passed, person, context.time_remaining())
+        manager = self._channel_caller.acting_for(Caller(CallerKind.PERSON, member.staff_id))
+        return await self._ask(self._stub.UnlockCard, passed, manager, context.time_remaining())
 
     async def probe(self) -> None:
         """Asks headquarters how it is, for as long as the process runs."""
@@ -75,9 +86,11 @@ class RealtimeRelay(CardsPassedOn):
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         context: Context,
+        permission: Permission,
     ) -> Response:
         """Asks headquarters, and answers before the caller gives up."""
-        caller = caller_of(context, CallerKind.REGISTER)
+        del permission  # registers ask here, never a person
+        caller = self._gate.caller(context, CallerKind.REGISTER)
         return await self._ask(method, request, caller, context.time_remaining())
 
     async def _ask(

@@ -1,4 +1,4 @@
-"""Guessing card numbers: who asks for too many that do not exist is made to wait.
+"""Guessing numbers and codes: who asks for too many that do not exist is made to wait.
 
 Pure; times are seconds on any clock that does not go back.
 """
@@ -24,13 +24,14 @@ class _Asked:
 class Guesses:
     """How many unknown numbers each caller asked for lately; bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "card numbers") -> None:
+        self._what = what
         self._asked: OrderedDict[str, _Asked] = OrderedDict()
 
     def check(self, caller: str, now_s: float) -> None:
         """Refuses a caller that has asked for too many: Refused TOO_MANY_UNKNOWN."""
         if self._now(caller, now_s) >= UNKNOWN_MAX:
-            raise Refused(Reason.TOO_MANY_UNKNOWN, "too many unknown card numbers; wait a minute")
+            raise Refused(Reason.TOO_MANY_UNKNOWN, f"too many unknown {self._what}; wait a minute")
 
     def unknown(self, caller: str, now_s: float) -> None:
         """The caller asked for a number that does not exist."""

@@ -10,6 +10,7 @@ ID_LENGTH_MAX = 40
 NAME_LENGTH_MAX = 200
 LOCK_KEY_BYTES = 16
 
+_NOT_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 _TRANSACTION = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -30,7 +31,7 @@ def check_name(value: str, field: str, *, required: bool = True) -> str:
         raise invalid(field, "missing")
     if len(value) > NAME_LENGTH_MAX:
         raise invalid(field, f"at most {NAME_LENGTH_MAX} characters")
-    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
+    if not value.isprintable() and any(unicodedata.category(c) in _NOT_TEXT for c in value):
         raise invalid(field, "control characters are not allowed")
     return value
 

@@ -74,10 +74,16 @@ def parse_money(text: str, currency: str, field: str) -> Money:
     return check_money(Money(currency, int(minor)), field)
 
 
+def check_currency(currency: str, field: str) -> str:
+    """Returns it when it is a code of three capital letters."""
+    if not _CODE.match(currency):
+        raise invalid(field, "the currency code must be three capital letters")
+    return currency
+
+
 def check_money(money: Money, field: str) -> Money:
     """Returns it when code and size are right."""
-    if not _CODE.match(money.currency):
-        raise invalid(field, "the currency code must be three capital letters")
+    check_currency(money.currency, field)
     if abs(money.minor) > AMOUNT_MINOR_MAX:
         raise invalid(field, f"at most {AMOUNT_MINOR_MAX} minor units")
     return money

@@ -3,14 +3,18 @@
 Names follow the seeds ("Allow concluding gift card transactions in offline mode", tab Gift card).
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from stillopen.core.errors import Misuse, Reason, invalid
-from stillopen.core.ids import check_id
+from stillopen.core.ids import check_id, check_name
 from stillopen.core.money import AMOUNT_MINOR_MAX
 from stillopen.core.purpose import CardKind
 
 DAY_S = 86_400.0
+UPLOAD_MAX = 1_000
+DEFAULT_PROFILE = "Default"
+"""The profile that is always there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def check_parameters(parameters: Parameters) -> Parameters:
 class OfflineProfile:
     """When registers go offline and come back; the incumbent's fields, every time in seconds."""
 
-    name: str = "Default"
+    name: str = DEFAULT_PROFILE
     timeout_s: float = 3.0
     """How long a request may stay unanswered; all its tries share it."""
     reconnect_interval_s: float = 300.0
@@ -121,11 +125,22 @@ class OfflineProfile:
     """How many slow answers in a row move a register offline; one alone may be chance."""
     failure_window_s: float = 60.0
     """Within it slow answers count together, and a failure so soon after a return is flapping."""
+    description: str = ""
+    """What it is for."""
+    pause_offline_sync: bool = False
+    """Whether registers get no packages; their journals go up all the same."""
+    transaction_upload_interval_s: float = 0.0
+    """How often a register sends what it journaled; 0 at once."""
+    new_offline_database_check_interval_s: float = 0.0
+    """How often a register is offered a newer package; 0 at once."""
+    upload_transaction_size: int = UPLOAD_MAX
+    """The most entries that a register sends at a time."""
 
 
 def check_profile(profile: OfflineProfile) -> OfflineProfile:
     """Refuses times and counts with which a register could not work."""
     check_id(profile.name, "name")
+    check_name(profile.description, "description", required=False)
     bounds = {
         # Below half a second the relay's reserve leaves headquarters no time for cards.
         "timeout_s": (0.5, 120.0),
@@ -139,8 +154,23 @@ def check_profile(profile: OfflineProfile) -> OfflineProfile:
         "reconnect_from_performance_induced_offline_interval_s": (0.0, DAY_S),
         "failure_count": (1, 100),
         "failure_window_s": (1.0, DAY_S),
+        "transaction_upload_interval_s": (0.0, DAY_S),
+        "new_offline_database_check_interval_s": (0.0, DAY_S),
+        "upload_transaction_size": (1, UPLOAD_MAX),
     }
     for name, (low, high) in bounds.items():
         if not low <= getattr(profile, name) <= high:
             raise invalid(name, f"between {low:g} and {high:g}")
     return profile
+
+
+def differences(before: object, after: object, path: str = "") -> Iterator[str]:
+    """What is another in two values of one dataclass, as `field value`; versions left out."""
+    if not is_dataclass(before) or not is_dataclass(after):
+        if before != after:
+            yield f"{path} {after:g}" if isinstance(after, float) else f"{path} {after}"
+        return
+    for each in fields(before):
+        if each.name != "version":
+            name = f"{path}.{each.name}" if path else each.name
+            yield from differences(getattr(before, each.name), getattr(after, each.name), name)

@@ -5,12 +5,15 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from stillopen.core.errors import Reason, Refused, invalid
-from stillopen.core.ids import check_id, check_name, fold_code
+from stillopen.core.errors import invalid
+from stillopen.core.ids import check_id, check_name
 from stillopen.core.money import Money, check_money
+from stillopen.core.permissions import CASHIER, NOTHING, Permissions
 from stillopen.core.tax import NO_TAX, Tax, check_tax
 
 BARCODES_MAX = 20
+SALT_BYTES = 16
+PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 200
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 _SCRYPT_MEMORY = 64 * 2**20
 
@@ -33,8 +36,11 @@ class StaffMember:
     staff_id: str
     name: str
     password_hash: str = ""
-    manager: bool = False
-    """Whether the person may end locks and claims of others at a register."""
+    role_id: str = CASHIER.role_id
+    blocked: bool = False
+    """Whether the person may not sign in any more."""
+    permissions: Permissions = NOTHING
+    """What the role allows, where somebody looked it up."""
 
 
 def check_product(product: Product) -> Product:
@@ -52,35 +58,28 @@ def check_product(product: Product) -> Product:
     return product
 
 
-class Codes:
-    """The ids and barcodes of an import and of what was there: none may stand for two products."""
-
-    def __init__(self, barcodes: dict[str, str]) -> None:
-        self._barcodes = barcodes
-        self._seen: set[str] = set()
-
-    def check(self, product: Product) -> Product:
-        """Refused ALREADY_EXISTS for an id that came twice or a barcode of another product."""
-        code = fold_code(product.product_id)
-        if code in self._seen:
-            raise Refused(Reason.ALREADY_EXISTS, "this product came before", "product_id")
-        for barcode in map(fold_code, product.barcodes):
-            owner = self._barcodes.get(barcode, code)
-            if owner != code:
-                raise Refused(
-                    Reason.ALREADY_EXISTS, f"a barcode stands for product {owner}", "barcodes"
-                )
-        self._seen.add(code)
-        self._barcodes.update(dict.fromkeys(map(fold_code, product.barcodes), code))
-        return product
-
-
 def check_staff(member: StaffMember) -> StaffMember:
     """Refuses a person who could not sign in."""
-    check_id(member.staff_id, "staff_id")
-    check_name(member.name, "name")
+    check_member(member)
     _parts(member.password_hash)
     return member
+
+
+def check_member(member: StaffMember) -> StaffMember:
+    """The same, whatever the password: for somebody who has one already."""
+    check_id(member.staff_id, "staff_id")
+    check_name(member.name, "name")
+    check_id(member.role_id, "role_id")
+    return member
+
+
+def check_password(password: str) -> str:
+    """Returns a new password that is long enough to be kept."""
+    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX or "\0" in password:
+        raise invalid(
+            "password", f"{PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters, no NUL"
+        )
+    return password
 
 
 def hash_password(password: str, salt: bytes) -> str:

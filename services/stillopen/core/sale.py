@@ -12,6 +12,7 @@ from enum import StrEnum
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.core.ids import check_id, check_name, check_transaction_id
 from stillopen.core.money import Money, check_money, check_quantity, line_minor, line_total
+from stillopen.core.overrides import Override
 from stillopen.core.products import Product
 from stillopen.core.purpose import CardKind, NewMemo, Purpose
 from stillopen.core.tax import NO_TAX, Tax
@@ -136,6 +137,10 @@ class Sale:
     receipt: Receipt | None = None
     recalled_from: str = ""
     """The suspended sale that it goes on from; empty for none."""
+    overrides: tuple[Override, ...] = ()
+    """What others allowed in it."""
+    customer_id: str = ""
+    """Who buys; empty when nobody said."""
 
     @property
     def total(self) -> Money:
@@ -190,6 +195,12 @@ class Sale:
         """The cards that are held for it, by its lines and its tenders."""
         lines = (x.card for x in self.lines if x.card and not x.voided)
         return (*lines, *(t.card for t in self.live_tenders if t.card))
+
+
+def set_customer(sale: Sale, customer_id: str) -> Sale:
+    """Says who buys; empty takes that back."""
+    check_open(sale)
+    return replace(changed(sale), customer_id=customer_id)
 
 
 def change_of(total: Money, due: Money) -> Money:

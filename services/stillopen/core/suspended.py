@@ -31,7 +31,10 @@ def check_cart(sale: Sale) -> None:
 def recalled(
     cart: Sale, new_id: str, store_id: str, register_id: str, staff_id: str, begin_wall_s: float
 ) -> Sale:
-    """The sale that goes on from a suspended one: new and open, with its lines as they are."""
+    """The sale that goes on from a suspended one: new and open, with its lines as they are.
+
+    What was allowed in the one is told with them: its lines may have come of it.
+    """
     return Sale(
         transaction_id=new_id,
         store_id=store_id,
@@ -41,4 +44,6 @@ def recalled(
         begin_wall_s=begin_wall_s,
         lines=cart.lines,
         recalled_from=cart.transaction_id,
+        overrides=cart.overrides,
+        customer_id=cart.customer_id,
     )

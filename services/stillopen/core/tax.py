@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stillopen.core.errors import invalid
-from stillopen.core.ids import check_id
+from stillopen.core.ids import check_id, check_name
 
 PERCENT_MILLI_MAX = 100_000
 _WHOLE_MILLI = 100_000
@@ -34,3 +34,21 @@ def check_tax(tax: Tax) -> Tax:
     if tax.group or tax.percent_milli:
         check_id(tax.group, "tax_group")
     return tax
+
+
+@dataclass(frozen=True, slots=True)
+class TaxGroup:
+    """A tax group as headquarters keeps it: the one place of its rate."""
+
+    tax_group: str
+    name: str
+    percent_milli: int
+
+
+def check_tax_group(group: TaxGroup) -> TaxGroup:
+    """Refuses a group without id or name, and a rate below nothing or above the price."""
+    check_id(group.tax_group, "tax_group")
+    check_name(group.name, "name")
+    if not 0 <= group.percent_milli <= PERCENT_MILLI_MAX:
+        raise invalid("percent_milli", f"between 0 and {PERCENT_MILLI_MAX}")
+    return group

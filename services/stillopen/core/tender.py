@@ -35,12 +35,19 @@ def check_card_amount(sale: Sale, amount: Money) -> None:
     """Refuses what a card could not pay or get of this sale: asked before the card is locked."""
     check_open(sale)
     _check_amount(sale, amount)
-    total, due = sale.total, sale.due
+    due = sale.due
     if amount.minor > 0 and amount.minor > due.minor:
         raise Refused(Reason.EXCEEDS_DUE, f"{due} is due and a card gives no change", "amount")
-    if amount.minor < 0 and (total.minor >= 0 or amount.minor < due.minor):
-        raise Refused(Reason.EXCEEDS_DUE, f"at most {-due} may be given back", "amount")
+    if amount.minor < 0 and amount.minor < (most := _to_give_back(sale)).minor:
+        raise Refused(Reason.EXCEEDS_DUE, f"at most {-most} may be given back", "amount")
     _check_room(sale)
+
+
+def _to_give_back(sale: Sale) -> Money:
+    """What cards may still give back, below zero: for goods, not for cash that was paid before."""
+    given = sum(t.amount.minor for t in sale.live_tenders if t.card and t.amount.minor < 0)
+    least = min(0, sale.total.minor) - given
+    return Money(sale.currency, min(0, max(sale.due.minor, least)))
 
 
 def add_card(

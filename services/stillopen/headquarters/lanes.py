@@ -9,9 +9,10 @@ from stillopen.core.errors import Reason, Refused
 from stillopen.core.ids import check_name
 from stillopen.core.journal import Lane
 from stillopen.core.lanes import epoch_text
-from stillopen.headquarters.processor import HEADQUARTERS, TIMEOUT_S
+from stillopen.headquarters.processor import TIMEOUT_S
 from stillopen.replication.inbox import Inbox
 from stillopen.replication.lanes import lane_key, recovering
+from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import call
 from stillopen.rpc.wire import time_to
 from stillopen.storage.engine import Row, Session
@@ -180,13 +181,13 @@ async def lost_lanes(inbox: Inbox, register_id: str) -> list[headquarters_pb2.Lo
 
 
 async def open_locks(
-    realtime: realtime_pb2_grpc.RealtimeServiceStub, register_id: str
+    realtime: realtime_pb2_grpc.RealtimeServiceStub, register_id: str, house: Caller
 ) -> list[realtime_pb2.OpenLock]:
     """Every card lock that a register holds now."""
     found: list[realtime_pb2.OpenLock] = []
     request = realtime_pb2.ListLocksRequest()
     while True:
-        page = await call(realtime.ListLocks, request, HEADQUARTERS, TIMEOUT_S)
+        page = await call(realtime.ListLocks, request, house, TIMEOUT_S)
         found += [each for each in page.locks if each.register_id == register_id]
         if not page.next_page_token:
             return found

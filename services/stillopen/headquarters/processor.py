@@ -14,14 +14,14 @@ from stillopen.rpc.wire_sale import Record, operations_of
 from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
 
 TIMEOUT_S = 10.0
-HEADQUARTERS = Caller(CallerKind.HEADQUARTERS, "headquarters")
 
 
 class CardEffects:
     """Settles and unlocks what journal entries carry."""
 
-    def __init__(self, realtime: realtime_pb2_grpc.RealtimeServiceStub) -> None:
+    def __init__(self, realtime: realtime_pb2_grpc.RealtimeServiceStub, house: Caller) -> None:
         self._realtime = realtime
+        self._house = house
 
     def concerns(self, record: Record) -> bool:
         """Unlocks, and sales that were paid by card."""
@@ -31,7 +31,7 @@ class CardEffects:
         """Carries out one entry; Unreachable when cards do not answer: try again later."""
         if not isinstance(record, Sale):
             request = realtime_pb2.UnlockCardRequest(lock_key=record.lock_key)
-            holder = Caller(CallerKind.REGISTER, lane.register_id)
+            holder = self._house.acting_for(Caller(CallerKind.REGISTER, lane.register_id))
             await call(self._realtime.UnlockCard, request, holder, TIMEOUT_S)
             return
         operations = operations_of(record)
@@ -41,4 +41,4 @@ class CardEffects:
                 transaction_id=record.transaction_id,
                 operations=[operation_to(each) for each in operations],
             )
-            await call(self._realtime.SettleTransaction, settle, HEADQUARTERS, TIMEOUT_S)
+            await call(self._realtime.SettleTransaction, settle, self._house, TIMEOUT_S)

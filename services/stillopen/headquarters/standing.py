@@ -7,7 +7,7 @@ from stillopen.core.memo_number import prefix_of
 from stillopen.core.parameters import CardParameters
 from stillopen.core.purpose import CardKind
 from stillopen.core.standing import NotHome, Standing
-from stillopen.headquarters.master import MasterData
+from stillopen.headquarters.parameters import PostingParameters
 from stillopen.replication.inbox import Inbox
 from stillopen.rpc.wire import time_to
 from stillopen.storage.engine import Row, Session
@@ -78,13 +78,13 @@ class Standings:
 class LocalTerms:
     """What RealtimeService asks at each grant, when it runs in the same process."""
 
-    def __init__(self, master: MasterData, standings: Standings) -> None:
-        self._master = master
+    def __init__(self, posting: PostingParameters, standings: Standings) -> None:
+        self._posting = posting
         self._standings = standings
 
     async def cards(self, kind: CardKind) -> CardParameters:
         """The parameters in force for cards of a kind."""
-        return self._master.parameters.of(kind)
+        return self._posting.current.of(kind)
 
     async def standing(self, register_id: str, memo_prefix: str = "") -> Standing:
         """How the register stands, and who may have drawn memo numbers with that prefix."""

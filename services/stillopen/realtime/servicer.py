@@ -12,6 +12,7 @@ from stillopen.core.guessing import Guesses
 from stillopen.core.ids import check_id, check_lock_key, check_transaction_id
 from stillopen.core.memo_number import PREFIX_LENGTH, is_memo_number
 from stillopen.core.money import check_money
+from stillopen.core.permissions import Permission
 from stillopen.core.purpose import check_purpose
 from stillopen.core.standing import Standing
 from stillopen.realtime import people
@@ -20,7 +21,7 @@ from stillopen.realtime.settlement import ExceptionRow, Settled, exceptions, set
 from stillopen.realtime.store import CardNow, CardStore, LockNow
 from stillopen.realtime.terms import Terms
 from stillopen.rpc.context import Context
-from stillopen.rpc.identity import Caller, CallerKind, caller_of
+from stillopen.rpc.identity import Caller, CallerKind, Gate
 from stillopen.rpc.paging import bytes_token, number_token, page_limit
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import answers
@@ -36,7 +37,6 @@ CLOCK_SAVE_S = 10.0
 KEYS_MAX = 100
 PAGE_MAX = 1_000
 _REGISTER = CallerKind.REGISTER
-_INSIDE = (CallerKind.HEADQUARTERS, CallerKind.PERSON)
 
 
 RESOLUTIONS = {
@@ -52,7 +52,8 @@ _RESOLUTIONS_BACK = {
 class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     """Cards for registers, and for headquarters what people need to see."""
 
-    def __init__(self, store: CardStore, terms: Terms) -> None:
+    def __init__(self, store: CardStore, terms: Terms, gate: Gate) -> None:
+        self._gate = gate
         self._store = store
         self._terms = terms
         self._guesses = Guesses()
@@ -87,7 +88,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.GetCardBalanceRequest, context: Context
     ) -> realtime_pb2.GetCardBalanceResponse:
         """Says what is on a card."""
-        caller = caller_of(context)
+        caller = self._gate.person(context, Permission.VIEW, _REGISTER)
         kind = kind_from(request.kind)
         number = read_number(request.number, kind)
 
@@ -109,7 +110,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.LockCardRequest, context: Context
     ) -> realtime_pb2.LockCardResponse:
         """Locks a card for one tender."""
-        caller = caller_of(context, _REGISTER)
+        caller = self._gate.caller(context, _REGISTER)
         if not request.purpose:
             raise invalid("purpose", "missing")
         purpose, kind = purpose_from(request.purpose), kind_from(request.kind)
@@ -144,7 +145,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.RenewLocksRequest, context: Context
     ) -> realtime_pb2.RenewLocksResponse:
         """Makes locks block again."""
-        caller = caller_of(context, _REGISTER)
+        caller = self._gate.caller(context, _REGISTER)
         if len(request.lock_keys) > KEYS_MAX:
             raise invalid("lock_keys", f"at most {KEYS_MAX}")
         keys = [check_lock_key(key, "lock_keys") for key in request.lock_keys]
@@ -161,7 +162,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.UnlockCardRequest, context: Context
     ) -> realtime_pb2.UnlockCardResponse:
         """Ends a lock, known or not."""
-        caller = caller_of(context, _REGISTER, *_INSIDE)
+        caller = self._gate.person(context, Permission.UNLOCK_CARD, _REGISTER)
         ended = await self._guarded(caller, lambda: to_its_end(self._end(caller, request)))
         return realtime_pb2.UnlockCardResponse(
             lock=_lock_message(ended[0]), locks=[_lock_message(each) for each in ended]
@@ -184,7 +185,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.SettleTransactionRequest, context: Context
     ) -> realtime_pb2.SettleTransactionResponse:
         """Applies the card operations of a journal entry."""
-        caller_of(context, CallerKind.HEADQUARTERS)
+        self._gate.caller(context, CallerKind.HEADQUARTERS)
         position = request.position
         if not position.register_id or not position.epoch or not position.sequence:
             raise invalid("position", "settling needs a journal position")
@@ -202,7 +203,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.GetSettlementRequest, context: Context
     ) -> realtime_pb2.GetSettlementResponse:
         """Says what became of a sale's card operations."""
-        caller_of(context)
+        self._gate.person(context, Permission.VIEW, _REGISTER)
         settled = await settled_lines(self._store, request.transaction_id)
         return realtime_pb2.GetSettlementResponse(
             settlements=[_settlement(each) for each in settled]
@@ -213,7 +214,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request_iterator: AsyncIterator[realtime_pb2.ImportCardsRequest], context: Context
     ) -> realtime_pb2.ImportCardsResponse:
         """Creates cards."""
-        caller_of(context, *_INSIDE)
+        self._gate.person(context, Permission.CARDS)
         report = await import_cards(self._store, request_iterator, context)
         return realtime_pb2.ImportCardsResponse(report=report)
 
@@ -222,7 +223,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.BlockCardRequest, context: Context
     ) -> realtime_pb2.BlockCardResponse:
         """Blocks a card, or lifts that."""
-        caller = caller_of(context, *_INSIDE)
+        caller = self._gate.person(context, Permission.CARDS)
         card = await to_its_end(
             people.block(
                 self._store,
@@ -239,7 +240,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.AdjustCardRequest, context: Context
     ) -> realtime_pb2.AdjustCardResponse:
         """Adds a ledger entry by hand."""
-        caller = caller_of(context, *_INSIDE)
+        caller = self._gate.person(context, Permission.CARDS)
         change = check_money(money_from(request.change), "change")
         if not change.minor:
             raise invalid("change", "must not be zero")
@@ -260,7 +261,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.ResolveExceptionRequest, context: Context
     ) -> realtime_pb2.ResolveExceptionResponse:
         """Resolves an exception, once."""
-        caller = caller_of(context, *_INSIDE)
+        caller = self._gate.person(context, Permission.CARDS)
         if request.resolution not in RESOLUTIONS:
             raise invalid("resolution", "apply it or write it off")
         resolved = await to_its_end(
@@ -278,7 +279,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.ListCardEntriesRequest, context: Context
     ) -> realtime_pb2.ListCardEntriesResponse:
         """Lists a card's ledger."""
-        caller_of(context, *_INSIDE)
+        self._gate.person(context, Permission.VIEW)
         card, entries = await self._store.ledger(request.number, request.card_id)
         done = await people.actions(self._store, card.card_id)
         return realtime_pb2.ListCardEntriesResponse(
@@ -313,7 +314,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.ListLocksRequest, context: Context
     ) -> realtime_pb2.ListLocksResponse:
         """Lists open locks."""
-        caller_of(context, *_INSIDE)
+        self._gate.person(context, Permission.VIEW)
         limit = page_limit(request.page_size, PAGE_MAX, PAGE_MAX)
         found = await self._store.open_locks(bytes_token(request.page_token), limit)
         return realtime_pb2.ListLocksResponse(
@@ -333,7 +334,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self, request: realtime_pb2.ListExceptionsRequest, context: Context
     ) -> realtime_pb2.ListExceptionsResponse:
         """Lists card operations that could not be paid."""
-        caller_of(context, *_INSIDE)
+        self._gate.person(context, Permission.VIEW)
         limit = page_limit(request.page_size, PAGE_MAX, PAGE_MAX)
         found = await exceptions(
             self._store, number_token(request.page_token), limit, resolved=request.resolved
@@ -357,8 +358,10 @@ def _exception(row: ExceptionRow) -> realtime_pb2.CardException:
 
 
 def _lock_message(now: LockNow) -> realtime_pb2.CardLock:
-    last, balance = (now.card.last_four, now.card.balance) if now.card else ("", None)
-    return lock_to(now.lock, now.now_s, last, balance)
+    if now.card is None:
+        return lock_to(now.lock, now.now_s)
+    card = now.card
+    return lock_to(now.lock, now.now_s, card.last_four, card.balance, card.kind)
 
 
 def _settlement(settled: Settled) -> realtime_pb2.Settlement:

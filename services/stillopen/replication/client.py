@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import grpc.aio
@@ -15,6 +15,7 @@ from stillopen.replication.client_half import Apply, ClientHalf, Effect, Read, R
 from stillopen.replication.frames import MISSED_MAX
 from stillopen.replication.news import News
 from stillopen.replication.ports import EntrySource, Package, PackageSink
+from stillopen.replication.reports import Standing
 from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import error_of
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
@@ -23,6 +24,8 @@ LOG = logging.getLogger("stillopen.replication")
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 WELCOME_S = 10.0
+INTERVAL_CHECK_S = 5.0
+"""How soon a shorter upload interval is noticed."""
 
 
 class SyncClient:
@@ -34,17 +37,23 @@ class SyncClient:
         caller: Caller,
         journals: EntrySource,
         replica: PackageSink,
+        standing: Standing,
         rng: random.Random,
         instance: int = 0,
+        upload_interval_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._instance = instance or new_epoch(rng)
         self._stub = sync_pb2_grpc.SyncServiceStub(channel)
         self._caller = caller
         self._journals = journals
         self._replica = replica
+        self._standing = standing
         self._rng = rng
+        self._upload_interval_s = upload_interval_s
+        """How often what was journaled goes up; 0 at once. Cards and hello never wait for it."""
         self._session: asyncio.Task[None] | None = None
         self._half: ClientHalf | None = None
+        self._package_refusal = ""
         self.up = False
         """True from the welcome until the stream breaks or falls silent."""
         self.heard_s = float("-inf")
@@ -58,6 +67,11 @@ class SyncClient:
     def package_bytes_missing(self) -> int:
         """What is still to come of a package that is on its way."""
         return self._half.package_bytes_missing if self._half else 0
+
+    @property
+    def package_refusal(self) -> str:
+        """Why the last package was refused; empty when it was not."""
+        return self._half.package_refusal if self._half else self._package_refusal
 
     def allow(self, allowed: bool) -> None:  # noqa: FBT001 - a switch
         """Lets the stream run, or silences it."""
@@ -79,6 +93,7 @@ class SyncClient:
                 await asyncio.wait([self._session])
             finally:
                 self._session.cancel()
+            self._package_refusal = self.package_refusal
             self._half, welcomed = None, self.up
             self._set_up(up=False)
             self._note_failure(self._session)
@@ -95,13 +110,24 @@ class SyncClient:
             LOG.error("the stream failed", exc_info=error)
 
     async def _run_session(self) -> None:
-        half = self._half = ClientHalf()
+        half = ClientHalf()
+        half.package_refusal = self._package_refusal
+        self._half = half
         # The news is read before the heads: what is added between them is not missed.
         known = self._journals.news.version
-        half.hello(await self._journals.heads(), await self._replica.cursor(), self._instance)
+        heads, cursor = await self._journals.heads(), await self._replica.cursor()
+        half.hello(heads, cursor, self._instance, await self._standing())
         wake = News()
         async with asyncio.TaskGroup() as group:
-            session = _Session(half, wake, self._journals, self._replica, group)
+            session = _Session(
+                half,
+                wake,
+                self._journals,
+                self._replica,
+                self._standing,
+                self._upload_interval_s,
+                group,
+            )
             call = self._stub.Sync(_frames(half, wake), metadata=self._caller.metadata())
             try:
                 async with asyncio.timeout(WELCOME_S) as silence:
@@ -134,12 +160,16 @@ class _Session:
         wake: News,
         journals: EntrySource,
         replica: PackageSink,
+        standing: Standing,
+        upload_interval_s: Callable[[], float],
         group: asyncio.TaskGroup,
     ) -> None:
         self._half = half
         self._wake = wake
         self._journals = journals
         self._replica = replica
+        self._standing = standing
+        self._upload_interval_s = upload_interval_s
         self._group = group
 
     async def carry_out(self, effects: list[Effect]) -> None:
@@ -168,18 +198,27 @@ class _Session:
 
     async def watch(self, known: int) -> None:
         """Sends on what is added to the journals."""
+        loop = asyncio.get_running_loop()
+        sent_s = loop.time()
         while True:
             for entry in await self._journals.conflicts():
                 self._half.also(entry)
             self._wake.tell()
             known = await self._journals.news.after(known)
+            # No event tells that the interval became shorter.
+            while (wait_s := sent_s + self._upload_interval_s() - loop.time()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(min(wait_s, INTERVAL_CHECK_S))
+            sent_s, known = loop.time(), self._journals.news.version
             await self.carry_out(self._half.grown(await self._journals.moved()))
 
     async def beat(self) -> None:
-        """Says that the replica is there, and how long its lanes are."""
+        """Says that the replica is there, how long its lanes are and how registers stand."""
         while self._half.heartbeat_s:
             await asyncio.sleep(self._half.heartbeat_s)
-            await self.carry_out(self._half.heartbeat(await self._journals.moved()))
+            moved = await self._journals.moved()
+            at_once = not self._upload_interval_s()
+            reports = await self._standing()
+            await self.carry_out(self._half.heartbeat(moved, reports, sends=at_once))
 
 
 def _deadline(half: ClientHalf) -> float | None:

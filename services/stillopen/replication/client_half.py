@@ -9,7 +9,7 @@ STREAMING  read(entries)            Entries; a Read when there is room          
 STREAMING  grown(heads)             Heartbeat when a lane is new; a Read          STREAMING
 STREAMING  heartbeat(heads)         Heartbeat; a Read                             STREAMING
 STREAMING  Package begin, block     collected, bounded                            STREAMING
-STREAMING  Package end              Apply, or PackageRefused                      STREAMING
+STREAMING  Package end              Apply; PackageRefused when damaged or a gap   STREAMING
 any        frame out of place       raises Misuse, the shell closes the stream    -
 
 1. The server's word replaces what the client believed, upwards and downwards.
@@ -17,10 +17,12 @@ any        frame out of place       raises Misuse, the shell closes the stream  
 3. Entries of a lane are sent in order, from the first that the server lacks and the client has.
 4. Hello names every lane; a heartbeat those that headquarters lacks something of or that changed.
    Within a stream a lane is never claimed to be shorter than before.
+5. How a register stands is said in Hello, and again in a heartbeat when it is another.
 """
 
 import hashlib
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, invalid
@@ -36,6 +38,7 @@ from stillopen.replication.frames import (
     cursor_to,
 )
 from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.reports import REPORTS_MAX
 from stillopen.rpc.wire import duration_from, entry_to, head_to, stored_from
 from stillopen.v1 import sync_pb2
 
@@ -72,6 +75,8 @@ class _Sending:
     claim: Head
     """The lane as it is now."""
     next: int
+    due: int = 0
+    """Through which entry it may be sent now."""
     home: int = 0
     """Through which entry headquarters has it, as the server said on this stream."""
     said: Head | None = None
@@ -86,6 +91,7 @@ class _Sending:
 class _Collecting:
     cursor: Cursor
     size: int
+    base: Cursor | None
     data: bytearray = field(default_factory=bytearray)
 
 
@@ -97,6 +103,9 @@ class ClientHalf:
         self._lanes: dict[Lane, _Sending] = {}
         self._to_say: dict[Lane, None] = {}
         """The lanes that the next heartbeat may name, in order."""
+        self._reported: dict[str, sync_pb2.RegisterReport] = {}
+        """How each register stands, as it was last said on this stream."""
+        self._at = Cursor()
         self._collecting: _Collecting | None = None
         self._reading = False
         self._read_after = 0
@@ -110,6 +119,8 @@ class ClientHalf:
         self.closed = False
         """Set by the shell when the stream has ended."""
         self.heartbeat_s = 0.0
+        self.package_refusal = ""
+        """Why the last package was refused; empty when it was not."""
 
     @property
     def package_bytes_missing(self) -> int:
@@ -121,7 +132,13 @@ class ClientHalf:
         """The next frame to send."""
         return self._outbox.popleft() if self._outbox else None
 
-    def hello(self, heads: list[Head], cursor: Cursor, instance: int = 0) -> None:
+    def hello(
+        self,
+        heads: list[Head],
+        cursor: Cursor,
+        instance: int = 0,
+        reports: Iterable[sync_pb2.RegisterReport] = (),
+    ) -> None:
         """Opens the stream."""
         hello = sync_pb2.Hello(
             protocol_version=PROTOCOL_VERSION,
@@ -129,10 +146,14 @@ class ClientHalf:
             lanes=[head_to(head) for head in heads],
             cursor=cursor_to(cursor),
             instance=instance,
+            reports=self._news_of(reports),
         )
         self._outbox.append(sync_pb2.SyncRequest(hello=hello))
+        self._at = cursor
         for head in heads:
-            self._lanes[head.lane] = _Sending(_quiet(head), head.last + 1, said=_quiet(head))
+            self._lanes[head.lane] = _Sending(
+                _quiet(head), head.last + 1, head.last, said=_quiet(head)
+            )
 
     def received(self, frame: sync_pb2.SyncResponse) -> list[Effect]:
         """Takes a frame of the server."""
@@ -157,19 +178,35 @@ class ClientHalf:
         return []
 
     def grown(self, heads: list[Head]) -> list[Effect]:
-        """Lanes are longer than they were, or new."""
+        """Lanes are longer than they were, or new; what is new is sent now."""
         if new := [head.lane for head in heads if self._merge(head)]:
             self._say(new)
+        self._all_due()
         return self._pump()
 
-    def heartbeat(self, heads: list[Head]) -> list[Effect]:
-        """Says that it is there, and how long those lanes are that are worth naming."""
+    def heartbeat(
+        self,
+        heads: list[Head],
+        reports: Iterable[sync_pb2.RegisterReport] = (),
+        *,
+        sends: bool = True,
+    ) -> list[Effect]:
+        """Says that it is there, how long lanes are, and how registers stand that changed.
+
+        Unless it `sends`, what is new waits for `grown`: entries go up at intervals.
+        """
         for head in heads:
             self._merge(head)
         worth = [lane for lane in self._to_say if self._lanes[lane].worth_saying()]
         self._to_say = dict.fromkeys(worth)
-        self._say(worth)
+        self._say(worth, self._news_of(reports))
+        if sends:
+            self._all_due()
         return self._pump()
+
+    def _all_due(self) -> None:
+        for sending in self._lanes.values():
+            sending.due = sending.claim.last
 
     def _merge(self, head: Head) -> bool:
         """Takes what is known of a lane now; returns whether it is new."""
@@ -184,8 +221,15 @@ class ClientHalf:
         sending.claim = replace(newer, heard=head.heard or known.heard)
         return False
 
-    def _say(self, lanes: list[Lane]) -> None:
-        frame = sync_pb2.Heartbeat()
+    def _news_of(self, reports: Iterable[sync_pb2.RegisterReport]) -> list[sync_pb2.RegisterReport]:
+        """Those that were not said so before; what a frame cannot carry goes with the next."""
+        news = [each for each in reports if self._reported.get(each.register_id) != each]
+        del news[REPORTS_MAX:]
+        self._reported.update((each.register_id, each) for each in news)
+        return news
+
+    def _say(self, lanes: list[Lane], reports: Iterable[sync_pb2.RegisterReport] = ()) -> None:
+        frame = sync_pb2.Heartbeat(reports=reports)
         for sending in (self._lanes[lane] for lane in lanes):
             frame.lanes.append(head_to(sending.claim))
             sending.said = sending.claim = _quiet(sending.claim)
@@ -212,11 +256,13 @@ class ClientHalf:
 
     def applied(self, cursor: Cursor) -> None:
         """The package is in force."""
+        self.package_refusal, self._at = "", cursor
         frame = sync_pb2.PackageApplied(cursor=cursor_to(cursor))
         self._outbox.append(sync_pb2.SyncRequest(package_applied=frame))
 
     def refused(self, cursor: Cursor, error: StillopenError) -> None:
         """The package is not; the replica keeps what it had."""
+        self.package_refusal = str(error)
         frame = sync_pb2.PackageRefused(
             cursor=cursor_to(cursor), reason=str(error.reason), message=error.message
         )
@@ -269,7 +315,7 @@ class ClientHalf:
         if self._reading or not self.welcomed or not room:
             return []
         for lane, sending in self._lanes.items():
-            if sending.next <= sending.claim.last:
+            if sending.next <= min(sending.due, sending.claim.last):
                 self._reading = True
                 self._read_after = sending.next - 1
                 return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
@@ -278,7 +324,8 @@ class ClientHalf:
     def _begin(self, begin: sync_pb2.PackageBegin) -> None:
         if not 0 < begin.size <= PACKAGE_BYTES_MAX:
             raise invalid("size", f"a package has at most {PACKAGE_BYTES_MAX} bytes")
-        self._collecting = _Collecting(cursor_from(begin.cursor), begin.size)
+        base = cursor_from(begin.base) if begin.HasField("base") else None
+        self._collecting = _Collecting(cursor_from(begin.cursor), begin.size, base)
 
     def _block(self, block: sync_pb2.PackageBlock) -> None:
         if self._collecting is None:
@@ -296,7 +343,11 @@ class ClientHalf:
             damaged = Refused(Reason.PACKAGE_DAMAGED, "the package does not have its digest")
             self.refused(collected.cursor, damaged)
             return []
-        return [Apply(Package(collected.cursor, data))]
+        if collected.base not in (None, self._at):
+            elsewhere = Refused(Reason.PACKAGE_DAMAGED, "the package goes on from another place")
+            self.refused(collected.cursor, elsewhere)
+            return []
+        return [Apply(Package(collected.cursor, data, collected.base))]
 
 
 def _quiet(head: Head) -> Head:

@@ -131,6 +131,8 @@ class Inbox:
         found = list(dict.fromkeys(entry.lane for entry in (*entries, *damaged)))
 
         def put(session: Session) -> list[Stored]:
+            for lane in found:
+                lanes.begin(session, lane, wall_s, last=self._last)
             _insert(session, entries, "STORED", wall_s)
             _insert(session, damaged, "DAMAGED", wall_s)
             stored = [lanes.arrived(session, lane, wall_s, last=self._last) for lane in found]

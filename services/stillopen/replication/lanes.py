@@ -137,17 +137,21 @@ def advance(session: Session, lane: Lane, *, last: bool) -> int:
     return int(through)
 
 
-def arrived(session: Session, lane: Lane, wall_s: float, *, last: bool) -> Stored:
-    """Takes note of entries that were stored, and says what is here now."""
-    key = lane_key(lane)
-    row = session.one("SELECT head FROM lane WHERE register_id = ? AND epoch = ?", *key)
-    if row is None:
+def begin(session: Session, lane: Lane, wall_s: float, *, last: bool) -> None:
+    """Makes a lane known whose entries come before any claim of it."""
+    if not session.one("SELECT 1 FROM lane WHERE register_id = ? AND epoch = ?", *lane_key(lane)):
         claim(session, Head(lane, 1, 0), wall_s, last=last)
+
+
+def arrived(session: Session, lane: Lane, wall_s: float, *, last: bool) -> Stored:
+    """Takes note of entries that were stored in a lane that is known; what is here now."""
+    key = lane_key(lane)
+    [(head,)] = session.all("SELECT head FROM lane WHERE register_id = ? AND epoch = ?", *key)
     through = advance(session, lane, last=last)
     session.run(
         "UPDATE lane SET contact_wall_s = ?3 WHERE register_id = ?1 AND epoch = ?2", *key, wall_s
     )
-    if through > (row[0] if row else 0):
+    if through > head:
         note_growth(session, lane, through, wall_s)
     return stored(session, lane)
 

@@ -18,10 +18,12 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Master data on its way, and where a replica stands once it is applied."""
+    """Master data on its way, where a replica stands with it, and where it must stand for it."""
 
     cursor: Cursor
     data: bytes
+    base: Cursor | None = None
+    """Nothing for a snapshot, which replaces everything."""
 
 
 class EntrySource(Protocol):
@@ -100,6 +102,17 @@ class PackageSource(Protocol):
     news: News
     """Told when there is a newer package."""
 
-    async def newest(self, cursor: Cursor) -> Package | None:
-        """The package that brings a replica from there to the newest; nothing when it is there."""
+    async def newest(self, caller: str, cursor: Cursor) -> Package | None:
+        """What a caller's replica needs next that stands there; nothing when it has everything.
+
+        The delta whose base it is, else a snapshot; for a replica without anything always that.
+        """
+        ...
+
+    async def refused(self, caller: str, package: Cursor, message: str) -> None:
+        """A caller's replica refused a package, and says why."""
+        ...
+
+    def offer_interval_s(self) -> float:
+        """How often a replica is offered something newer; 0 at once."""
         ...

@@ -16,7 +16,7 @@ from stillopen.core.journal import DIGEST_PREFIX_BYTES, Lane
 from stillopen.core.lanes import epoch_text
 from stillopen.core.returns import Back
 from stillopen.core.sale import Sale
-from stillopen.replication import returned
+from stillopen.replication import completed, returned
 from stillopen.replication.inbox import Arrived, Inbox, mark
 from stillopen.rpc.wire_sale import Record, message_from, record_of
 from stillopen.storage.engine import Row, Session
@@ -52,6 +52,9 @@ _FOR_EVER = {
 
 Beside = Callable[[Session, Sale], None]
 """What a final sale changes besides, in the transaction in which it becomes known."""
+
+Arriving = Callable[[Session, int], None]
+"""What happens when a sale becomes known, by its arrival."""
 
 
 class Effect(Protocol):
@@ -89,19 +92,27 @@ class _Told:
     record: Record | None
     """Nothing when this version cannot read it."""
     receipt_number: str
+    completed_wall_s: float = 0.0
 
 
 class ReceivedSales:
-    """The sales of an inbox; `beside` is what they change besides."""
+    """The sales of an inbox; `beside` is what they change besides.
 
-    def __init__(self, inbox: Inbox, beside: Beside | None = None) -> None:
+    `arriving` is told the arrival of each sale once, in the transaction in which it becomes known.
+    """
+
+    def __init__(
+        self, inbox: Inbox, beside: Beside | None = None, arriving: Arriving | None = None
+    ) -> None:
         self.inbox = inbox
         self._beside = beside
+        self._arriving = arriving
 
     async def work_off(self, effect: Effect | None = None) -> None:
         """Applies what arrives, for as long as the process runs; what cannot be done now, later.
 
-        First, once and a batch at a time, what older software received is told its returns.
+        First, once and a batch at a time, what older software received is told its returns and its
+        time.
         """
         told = False
         pause_s = RETRY_FIRST_S
@@ -109,7 +120,7 @@ class ReceivedSales:
             version = self.inbox.news.version
             try:
                 while not told:
-                    told = not await self.inbox.engine.write(returned.tell_old)
+                    told = not await self.inbox.engine.write(_tell_old)
                 done = await self._round(effect)
             except (StillopenError, OSError) as error:
                 LOG.error("received entries wait: %s", error)  # noqa: TRY400 - said in the message
@@ -166,16 +177,20 @@ class ReceivedSales:
         arrived, record = told.arrived, told.record
         if not isinstance(record, Sale):
             return record is not None
-        session.run(
+        new = session.run(
             "INSERT INTO received_sale (arrival, transaction_id, state, currency, total_minor,"
-            " receipt_number, told) VALUES (?,?,?,?,?,?,1) ON CONFLICT DO NOTHING",
+            " receipt_number, completed_wall_s, told) VALUES (?,?,?,?,?,?,?,1)"
+            " ON CONFLICT DO NOTHING",
             arrived.arrival,
             record.transaction_id,
             str(record.state),
             record.currency,
             record.total.minor,
             told.receipt_number,
+            told.completed_wall_s,
         )
+        if new and self._arriving is not None:
+            self._arriving(session, arrived.arrival)
         known = session.one(
             "SELECT arrival FROM received_sale WHERE transaction_id = ?", record.transaction_id
         )
@@ -240,9 +255,15 @@ class ReceivedSales:
 def _told(arrived: Arrived) -> _Told:
     try:
         message = message_from(arrived.entry.payload)
-        return _Told(arrived, record_of(message), message.receipt_number)
+        when_s = completed.completed_wall_s(message)
+        return _Told(arrived, record_of(message), message.receipt_number, when_s)
     except StillopenError:
         return _Told(arrived, None, "")
+
+
+def _tell_old(session: Session) -> bool:
+    """Brings sales of older software further by a batch; whether there were any."""
+    return returned.tell_old(session) or completed.tell_old(session)
 
 
 async def _try(effect: Effect, arrived: Arrived, record: Record) -> bool | None:

@@ -2,89 +2,89 @@
 
 It shows the data before a package or after it, never a mix: a package is applied in one transaction
 that also moves the cursor. A damaged package changes nothing.
+
+A channel's replica relays: it keeps the packages it got and gives them on unchanged. When the
+deltas have outgrown their snapshot it makes a new one of its own tables rather than ask
+headquarters for one: they show the same, and a store whose link up is down can still begin a till.
 """
 
 import hashlib
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from stillopen.core.customers import Customer
 from stillopen.core.errors import Reason, Refused
-from stillopen.core.ids import fold_code
-from stillopen.core.money import Money
-from stillopen.core.parameters import OfflineProfile, Parameters
+from stillopen.core.parameters import DEFAULT_PROFILE, OfflineProfile, Parameters
 from stillopen.core.products import Product, StaffMember
-from stillopen.core.tax import Tax
+from stillopen.core.tender_types import TenderType
+from stillopen.replication import package_log
 from stillopen.replication.news import News
+from stillopen.replication.package_log import Needs
+from stillopen.replication.packages import Built, Scope, build_snapshot
 from stillopen.replication.ports import Cursor, Package
-from stillopen.rpc.wire import product_from, profile_from, profile_to, staff_from
-from stillopen.rpc.wire_parameters import parameters_from, parameters_to
-from stillopen.storage.engine import Engine, Row, Session
-from stillopen.storage.schema import Schema
-from stillopen.v1 import sync_pb2, types_pb2
-
-SCHEMA = Schema(
-    "replica",
-    (
-        (
-            """CREATE TABLE replica_product (
-                 code TEXT PRIMARY KEY,
-                 product_id TEXT NOT NULL,
-                 name TEXT NOT NULL,
-                 currency TEXT NOT NULL,
-                 price_minor INTEGER NOT NULL,
-                 barcodes TEXT NOT NULL) STRICT, WITHOUT ROWID""",
-            """CREATE TABLE replica_barcode (
-                 barcode TEXT PRIMARY KEY,
-                 code TEXT NOT NULL) STRICT, WITHOUT ROWID""",
-            """CREATE TABLE replica_staff (
-                 staff_id TEXT PRIMARY KEY,
-                 name TEXT NOT NULL,
-                 password_hash TEXT NOT NULL) STRICT, WITHOUT ROWID""",
-            """CREATE TABLE replica_state (
-                 id INTEGER PRIMARY KEY CHECK (id = 1),
-                 generation TEXT NOT NULL,
-                 sequence INTEGER NOT NULL,
-                 digest BLOB NOT NULL,
-                 parameters BLOB NOT NULL,
-                 profile BLOB NOT NULL,
-                 package BLOB NOT NULL) STRICT""",
-        ),
-        (
-            "ALTER TABLE replica_staff ADD COLUMN manager INTEGER NOT NULL DEFAULT 0",
-            "ALTER TABLE replica_product ADD COLUMN tax_group TEXT NOT NULL DEFAULT ''",
-            "ALTER TABLE replica_product ADD COLUMN tax_percent_milli INTEGER NOT NULL DEFAULT 0",
-        ),
-    ),
+from stillopen.replication.replica_apply import apply_package, where_it_stands
+from stillopen.replication.replica_people import (
+    RegisterRow,
+    all_tender_types,
+    find_customer,
+    find_staff,
+    registers_of,
+    search_customers,
+    store_of,
 )
+from stillopen.replication.replica_products import find_product, search_products
+from stillopen.replication.replica_tables import SCHEMA
+from stillopen.replication.tables import PARAMETERS
+from stillopen.rpc.wire import profile_from
+from stillopen.rpc.wire_parameters import parameters_from
+from stillopen.storage.engine import Engine, Session
+from stillopen.v1 import types_pb2
 
-_PRODUCT = "product_id, name, currency, price_minor, barcodes, tax_group, tax_percent_milli"
+__all__ = ["SCHEMA", "Replica", "open_replica"]
+
+POSTING = "Posting"
+"""The name of the group of parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    at: Cursor
+    store_id: str
+    has_staff: bool
+    parameters: Parameters
+    profile: OfflineProfile
+    tender_types: tuple[TenderType, ...]
+    registers: dict[str, RegisterRow]
 
 
 class Replica:
     """Master data as headquarters last sent it. Open with `open_replica`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, store_id: str, register_id: str = "", *, relays: bool = False
+    ) -> None:
         self.engine = engine
+        self.store_id = store_id
+        """Its store; a register's own may be empty until its first package names it."""
+        self._register_id = register_id
+        self._relays = relays
         self.news = News()
         self.at = Cursor()
         self.parameters = Parameters()
         self.profile = OfflineProfile()
+        self.registers: dict[str, RegisterRow] = {}
+        """Those of its own store."""
         self.has_staff = False
+        self.tender_types: tuple[TenderType, ...] = ()
+        """The ways to pay, by id."""
 
     async def load(self) -> None:
         """Reads what every request needs, so that none has to."""
-
-        def read(session: Session) -> tuple[Row | None, bool]:
-            state = session.one(
-                "SELECT generation, sequence, digest, parameters, profile FROM replica_state"
-            )
-            return state, session.one("SELECT 1 FROM replica_staff LIMIT 1") is not None
-
-        row, self.has_staff = await self.engine.read(read)
-        if row is not None:
-            self.at = Cursor(int(row[0], 16), row[1], row[2])
-            self.parameters = parameters_from(types_pb2.Parameters.FromString(row[3]))
-            self.profile = profile_from(types_pb2.OfflineProfile.FromString(row[4]))
+        seen = await self.engine.read(self._see)
+        self.at, self.store_id, self.has_staff = seen.at, seen.store_id, seen.has_staff
+        self.parameters, self.profile = seen.parameters, seen.profile
+        self.tender_types, self.registers = seen.tender_types, seen.registers
 
     async def cursor(self) -> Cursor:
         """What it has."""
@@ -92,127 +92,139 @@ class Replica:
 
     async def apply(self, package: Package) -> None:
         """Shows the package from now on; Refused PACKAGE_DAMAGED changes nothing."""
-        data = _read(package)
-        await self.engine.write(lambda session: _replace(session, package, data))
+        if hashlib.sha256(package.data).digest() != package.cursor.digest:
+            raise Refused(Reason.PACKAGE_DAMAGED, "the package does not have its digest")
+
+        def put(session: Session) -> None:
+            apply_package(session, package)
+            if self._relays:
+                _keep(session, package)
+
+        await self.engine.write(put)
         await self.load()
         self.news.tell()
 
-    async def newest(self, cursor: Cursor) -> Package | None:
-        """The package it was made from, unchanged, for a replica that has another."""
-        if cursor == self.at or not self.at.generation:
+    async def newest(self, caller: str, cursor: Cursor) -> Package | None:
+        """What a register of this store needs next; nothing when it has or gets nothing."""
+        register = self.registers.get(caller)
+        paused = self.profile.pause_offline_sync
+        if paused or (register is not None and not register.takes_packages):
             return None
-        row = await self.engine.read(
-            lambda session: session.one(
-                "SELECT generation, sequence, digest, package FROM replica_state"
-            )
-        )
-        return Package(Cursor(int(row[0], 16), row[1], row[2]), row[3]) if row else None
+        at = self.at
+        if not at.generation:
+            return None
+        found = await self.engine.read(lambda s: package_log.next_package(s, at, cursor))
+        if found is Needs.SNAPSHOT:
+            await self._make_snapshot()
+            at = self.at
+            found = await self.engine.read(lambda s: package_log.next_package(s, at, cursor))
+        return found if isinstance(found, Package) else None
 
-    async def product(self, code: str) -> Product:
-        """The product of an id or a barcode; Refused PRODUCT_UNKNOWN."""
-        found = await self.engine.read(lambda session: _find(session, fold_code(code)))
+    async def refused(self, caller: str, package: Cursor, message: str) -> None:
+        """A register kept what it had; it says so in its report."""
+
+    def offer_interval_s(self) -> float:
+        """How often a register is offered something newer."""
+        return self.profile.new_offline_database_check_interval_s
+
+    async def product(self, code: str, wall_s: float) -> Product:
+        """The product of an id or a barcode at a moment; Refused PRODUCT_UNKNOWN."""
+        found = await self.engine.read(lambda session: find_product(session, code, wall_s))
         if found is None:
             raise Refused(Reason.PRODUCT_UNKNOWN, f"no product {code[:40]!r}", "code")
         return found
 
-    async def search(self, query: str, after: str, limit: int) -> list[Product]:
+    async def search(self, query: str, after: str, limit: int, wall_s: float) -> list[Product]:
         """Products by the beginning of id or barcode, or a part of the name, in order of id."""
-        folded = fold_code(query)
-
-        def read(session: Session) -> list[Product]:
-            rows = session.all(
-                f"SELECT {_PRODUCT} FROM replica_product WHERE code > ?1 AND (?2 = ''"  # noqa: S608
-                " OR substr(code, 1, length(?2)) = ?2 OR instr(upper(name), ?2) OR code IN"
-                " (SELECT code FROM replica_barcode WHERE barcode >= ?2 AND barcode < ?2 || '~'))"
-                " ORDER BY code LIMIT ?3",
-                fold_code(after),
-                folded,
-                limit,
-            )
-            return [_product(row) for row in rows]
-
-        return await self.engine.read(read)
+        return await self.engine.read(
+            lambda session: search_products(session, query, after, limit, wall_s)
+        )
 
     async def staff(self, staff_id: str) -> StaffMember | None:
         """The person of that id."""
-        row = await self.engine.read(
-            lambda session: session.one(
-                "SELECT staff_id, name, password_hash, manager FROM replica_staff"
-                " WHERE staff_id = ?",
-                staff_id,
+        return await self.engine.read(lambda session: find_staff(session, staff_id))
+
+    async def customer(self, customer_id: str) -> Customer:
+        """The customer of that id; Refused CUSTOMER_UNKNOWN."""
+        found = await self.engine.read(lambda session: find_customer(session, customer_id))
+        if found is None:
+            raise Refused(
+                Reason.CUSTOMER_UNKNOWN, f"no customer {customer_id[:40]!r}", "customer_id"
             )
+        return found
+
+    async def search_customers(self, query: str, after: str, limit: int) -> list[Customer]:
+        """Customers by the beginning of the id, or a part of name, address or number."""
+        return await self.engine.read(
+            lambda session: search_customers(session, query, after, limit)
         )
-        return StaffMember(row[0], row[1], row[2], bool(row[3])) if row else None
+
+    def register(self, register_id: str) -> RegisterRow | None:
+        """A register of its own store."""
+        return self.registers.get(register_id)
+
+    async def _make_snapshot(self) -> None:
+        def build(session: Session) -> tuple[Cursor, Built]:
+            at = where_it_stands(session)
+            return at, build_snapshot(session, Scope(), at)
+
+        at, built = await self.engine.read(build)
+
+        def keep(session: Session) -> None:
+            now = where_it_stands(session)
+            if (now.generation, now.sequence) == (at.generation, at.sequence):
+                package_log.keep_snapshot(session, at, built)
+
+        await self.engine.write(keep)
+
+    def _see(self, session: Session) -> _Seen:
+        store_id = (self._register_id and store_of(session, self._register_id)) or self.store_id
+        return _Seen(
+            where_it_stands(session),
+            store_id,
+            session.one("SELECT 1 FROM staff LIMIT 1") is not None,
+            _parameters(session) or Parameters(),
+            _profile(session, store_id) or OfflineProfile(),
+            tuple(all_tender_types(session)),
+            registers_of(session, "" if self._relays else store_id),
+        )
 
 
-async def open_replica(engine: Engine) -> Replica:
-    """The replica on an open database."""
-    replica = Replica(engine)
+async def open_replica(
+    engine: Engine, store_id: str = "", register_id: str = "", *, relays: bool = False
+) -> Replica:
+    """The replica on an open database, of a store; a register's finds its store by itself."""
+    replica = Replica(engine, store_id, register_id, relays=relays)
     await replica.load()
     return replica
 
 
-def _read(package: Package) -> sync_pb2.MasterData:
-    if hashlib.sha256(package.data).digest() != package.cursor.digest:
-        raise Refused(Reason.PACKAGE_DAMAGED, "the package does not have its digest")
+def _keep(session: Session, package: Package) -> None:
+    built = Built(package.data, 0)
+    package_log.forget_others(session, package.cursor.generation)
+    if package.base is None:
+        package_log.forget(session, package.cursor.generation)
+        package_log.keep_snapshot(session, package.cursor, built)
+    else:
+        package_log.keep_delta(session, package.cursor, built)
+
+
+def _parameters(session: Session) -> Parameters | None:
+    row = session.one(f"SELECT message FROM {PARAMETERS.name} WHERE name = ?", POSTING)  # noqa: S608
     try:
-        return sync_pb2.MasterData.FromString(package.data)
+        return parameters_from(types_pb2.Parameters.FromString(row[0])) if row else None
     except DecodeError:
-        raise Refused(Reason.PACKAGE_DAMAGED, "the package cannot be read") from None
+        return None
 
 
-def _replace(session: Session, package: Package, data: sync_pb2.MasterData) -> None:
-    for table in ("replica_product", "replica_barcode", "replica_staff", "replica_state"):
-        session.run(f"DELETE FROM {table}")  # noqa: S608 - constants
-    products = [(fold_code(p.product_id), product_from(p)) for p in data.products]
-    session.run_many(
-        f"INSERT OR REPLACE INTO replica_product (code, {_PRODUCT}) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
-        [
-            (
-                code,
-                p.product_id,
-                p.name,
-                p.price.currency,
-                p.price.minor,
-                "\n".join(p.barcodes),
-                p.tax.group,
-                p.tax.percent_milli,
-            )
-            for code, p in products
-        ],
+def _profile(session: Session, store_id: str) -> OfflineProfile | None:
+    row = session.one(
+        "SELECT message FROM offline_profile WHERE name IN (?2, (SELECT offline_profile FROM store"
+        " WHERE store_id = ?1)) ORDER BY name = ?2 LIMIT 1",
+        store_id,
+        DEFAULT_PROFILE,
     )
-    session.run_many(
-        "INSERT OR REPLACE INTO replica_barcode VALUES (?,?)",
-        [(fold_code(barcode), code) for code, p in products for barcode in p.barcodes],
-    )
-    staff = [staff_from(member) for member in data.staff]
-    session.run_many(
-        "INSERT OR REPLACE INTO replica_staff VALUES (?,?,?,?)",
-        [(m.staff_id, m.name, m.password_hash, int(m.manager)) for m in staff],
-    )
-    parameters = parameters_from(data.parameters)
-    session.run(
-        "INSERT INTO replica_state VALUES (1,?,?,?,?,?,?)",
-        f"{package.cursor.generation:016x}",
-        package.cursor.sequence,
-        package.cursor.digest,
-        parameters_to(parameters).SerializeToString(),
-        profile_to(profile_from(data.offline_profile)).SerializeToString(),
-        package.data,
-    )
-
-
-def _find(session: Session, code: str) -> Product | None:
-    row = session.one(f"SELECT {_PRODUCT} FROM replica_product WHERE code = ?", code)  # noqa: S608
-    if row is None:
-        row = session.one(
-            f"SELECT {_PRODUCT} FROM replica_product WHERE code ="  # noqa: S608 - constants
-            " (SELECT code FROM replica_barcode WHERE barcode = ?)",
-            code,
-        )
-    return _product(row) if row else None
-
-
-def _product(row: Row) -> Product:
-    barcodes = tuple(row[4].split("\n")) if row[4] else ()
-    return Product(row[0], row[1], Money(row[2], row[3]), barcodes, Tax(row[5], row[6]))
+    try:
+        return profile_from(types_pb2.OfflineProfile.FromString(row[0])) if row else None
+    except DecodeError:
+        return None

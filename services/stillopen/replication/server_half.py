@@ -6,15 +6,19 @@ GREETED    claimed(stored)        Welcome; Offer                                
 STREAMING  Entries                Store: intact ones, and damaged the third time   STREAMING
 STREAMING  stored(batch, lanes)   Stored; Resend for damaged ones                  STREAMING
 STREAMING  Heartbeat              Claim when it names lanes                        STREAMING
+any        Hello, Heartbeat       Keep when it says how registers stand            as it was
 STREAMING  changed(lanes)         Stored for lanes that moved                      STREAMING
 STREAMING  offered(package)       PackageBegin, then a block whenever nothing      STREAMING
                                   else is to be sent, then PackageEnd
 STREAMING  PackageApplied         Offer                                            STREAMING
+STREAMING  PackageRefused         Declined; Offer of a snapshot after a delta      STREAMING
 any        frame out of place     raises Misuse, the shell closes the stream       -
 
-1. Only a register's own lanes are taken from a register; a channel brings any.
+1. Only its own lanes and report are taken from a register; a channel brings any.
 2. Nothing is acknowledged before it is durable.
-3. Bytes that do not fit their digest are asked for again; the third time they are stored as
+3. No package is sent before the one before it is applied or refused; one that was refused is not
+   sent again on this stream, and a snapshot in the place of a delta.
+4. Bytes that do not fit their digest are asked for again; the third time they are stored as
    damaged.
 """
 
@@ -34,6 +38,7 @@ from stillopen.replication.frames import (
     cursor_to,
 )
 from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.reports import REPORTS_MAX, check_report
 from stillopen.rpc.wire import duration_to, entry_from, head_from, position_to, stored_to
 from stillopen.v1 import sync_pb2
 
@@ -60,9 +65,24 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Look for a package that is newer than the replica's, and bring it with `offered`."""
+    """Look for what a replica needs that stands there, and bring it with `offered`."""
 
     cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The replica refused a package, and says why."""
+
+    cursor: Cursor
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep how these registers stand."""
+
+    reports: list[sync_pb2.RegisterReport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +92,29 @@ class Met:
     instance: int
 
 
-Effect = Claim | Store | Offer | Met
+Effect = Claim | Declined | Keep | Store | Offer | Met
 
 
 class ServerHalf:
     """One stream, seen from the source. `owner` is the register it is for; empty for a channel."""
 
-    def __init__(self, owner: str, heartbeat_s: float) -> None:
+    def __init__(
+        self, owner: str, heartbeat_s: float, batch_entries: int = BATCH_ENTRIES_MAX
+    ) -> None:
         self._owner = owner
         self._heartbeat_s = heartbeat_s
+        self._batch_entries = batch_entries
         self._outbox: deque[sync_pb2.SyncResponse] = deque()
         self._greeted = False
         self._welcomed = False
         self._damaged: Counter[tuple[Lane, int]] = Counter()
         self._told: dict[Lane, Stored] = {}
         self._sending: Package | None = None
+        self._awaited: Package | None = None
+        """The package that the replica has not spoken of yet."""
         self._offset = 0
         self.cursor = Cursor()
-        self.refused = Cursor()
+        self._refused: set[Cursor] = set()
 
     def about(self, lanes: list[Lane]) -> list[Lane]:
         """Those of the lanes that this stream is about."""
@@ -120,13 +145,15 @@ class ServerHalf:
                 return [self._entries(frame.entries)]
             case "heartbeat":
                 heads = self._heads(list(frame.heartbeat.lanes))
-                return [Claim(heads)] if heads else []
+                claim: list[Effect] = [Claim(heads)] if heads else []
+                return [*claim, *self._reports(list(frame.heartbeat.reports))]
             case "package_applied":
                 self.cursor = cursor_from(frame.package_applied.cursor)
+                self._awaited = None
+                self._refused.clear()
                 return [Offer(self.cursor)]
             case "package_refused":
-                self.refused = cursor_from(frame.package_refused.cursor)
-                return []
+                return self._declined(frame.package_refused)
             case _:
                 return []  # a kind that a newer client knows
 
@@ -137,7 +164,7 @@ class ServerHalf:
             self._told = {each.lane: each for each in stored}
             limits = sync_pb2.Limits(
                 batch_bytes_max=BATCH_BYTES_MAX,
-                batch_entries_max=BATCH_ENTRIES_MAX,
+                batch_entries_max=self._batch_entries,
                 batches_in_flight_max=BATCHES_IN_FLIGHT_MAX,
                 heartbeat_interval=duration_to(self._heartbeat_s),
             )
@@ -172,15 +199,32 @@ class ServerHalf:
     @property
     def may_offer(self) -> bool:
         """Whether a package could be sent now."""
-        return self._welcomed and self._sending is None
+        return self._welcomed and self._sending is None and self._awaited is None
 
-    def offered(self, package: Package | None) -> None:
+    def offered(self, package: Package | None) -> list[Effect]:
         """Sends the package, unless one is under way or it was refused already."""
-        if package is None or not self.may_offer or package.cursor == self.refused:
-            return
-        self._sending, self._offset = package, 0
+        if package is None or not self.may_offer:
+            return []
+        if package.cursor in self._refused:
+            return [] if package.base is None else [Offer(Cursor())]
+        self._sending = self._awaited = package
+        self._offset = 0
         begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=len(package.data))
+        if package.base is not None:
+            begin.base.CopyFrom(cursor_to(package.base))
         self._outbox.append(sync_pb2.SyncResponse(package_begin=begin))
+        return []
+
+    def _declined(self, frame: sync_pb2.PackageRefused) -> list[Effect]:
+        cursor, awaited = cursor_from(frame.cursor), self._awaited
+        if awaited is None or awaited.cursor != cursor:
+            return []  # not what was sent
+        self._awaited = None
+        self._refused.add(cursor)
+        declined = Declined(cursor, frame.message)
+        if awaited.base is None or frame.reason != Reason.PACKAGE_DAMAGED:
+            return [declined]
+        return [declined, Offer(Cursor())]
 
     def _hello(self, hello: sync_pb2.Hello) -> list[Effect]:
         if self._greeted:
@@ -192,7 +236,8 @@ class ServerHalf:
             )
         self._greeted = True
         self.cursor = cursor_from(hello.cursor)
-        return [Met(hello.instance), Claim(self._heads(list(hello.lanes)))]
+        reports = self._reports(list(hello.reports))
+        return [Met(hello.instance), Claim(self._heads(list(hello.lanes))), *reports]
 
     def _heads(self, claims: list[sync_pb2.LaneClaim]) -> list[Head]:
         if len(claims) > LANES_MAX:
@@ -204,6 +249,17 @@ class ServerHalf:
             self._check_owner(head.lane)
             _check_shape_of(head)
         return heads
+
+    def _reports(self, reports: list[sync_pb2.RegisterReport]) -> list[Effect]:
+        if len(reports) > REPORTS_MAX:
+            raise invalid("reports", f"at most {REPORTS_MAX}")
+        for report in reports:
+            check_report(report)
+            if self._owner and report.register_id != self._owner:
+                raise Misuse(
+                    Reason.NOT_ALLOWED, f"{self._owner} cannot speak for {report.register_id}"
+                )
+        return [Keep(reports)] if reports else []
 
     def _entries(self, frame: sync_pb2.Entries) -> Store:
         if len(frame.entries) > BATCH_ENTRIES_MAX:

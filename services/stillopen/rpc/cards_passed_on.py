@@ -7,6 +7,7 @@ from typing import TypeVar
 import grpc.aio
 
 from stillopen.core.errors import Misuse, Reason
+from stillopen.core.permissions import Permission
 from stillopen.rpc.context import Context
 from stillopen.rpc.status import answers
 from stillopen.v1 import realtime_pb2, realtime_pb2_grpc
@@ -27,43 +28,47 @@ class CardsPassedOn(realtime_pb2_grpc.RealtimeServiceServicer):
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         context: Context,
+        permission: Permission,
     ) -> Response:
-        """Calls `method` where the cards are, within the caller's time and in its name."""
+        """Calls `method` where the cards are, within the caller's time and in its name.
+
+        `permission` is what a person needs for it.
+        """
 
     @answers
     async def GetCardBalance(
         self, request: realtime_pb2.GetCardBalanceRequest, context: Context
     ) -> realtime_pb2.GetCardBalanceResponse:
         """Says what is on a card."""
-        return await self.pass_on(self._stub.GetCardBalance, request, context)
+        return await self.pass_on(self._stub.GetCardBalance, request, context, Permission.VIEW)
 
     @answers
     async def LockCard(
         self, request: realtime_pb2.LockCardRequest, context: Context
     ) -> realtime_pb2.LockCardResponse:
         """Locks a card."""
-        return await self.pass_on(self._stub.LockCard, request, context)
+        return await self.pass_on(self._stub.LockCard, request, context, Permission.SELL)
 
     @answers
     async def RenewLocks(
         self, request: realtime_pb2.RenewLocksRequest, context: Context
     ) -> realtime_pb2.RenewLocksResponse:
         """Makes locks block again."""
-        return await self.pass_on(self._stub.RenewLocks, request, context)
+        return await self.pass_on(self._stub.RenewLocks, request, context, Permission.SELL)
 
     @answers
     async def UnlockCard(
         self, request: realtime_pb2.UnlockCardRequest, context: Context
     ) -> realtime_pb2.UnlockCardResponse:
         """Ends a lock."""
-        return await self.pass_on(self._stub.UnlockCard, request, context)
+        return await self.pass_on(self._stub.UnlockCard, request, context, Permission.UNLOCK_CARD)
 
     @answers
     async def GetSettlement(
         self, request: realtime_pb2.GetSettlementRequest, context: Context
     ) -> realtime_pb2.GetSettlementResponse:
         """Says what became of a sale's card operations."""
-        return await self.pass_on(self._stub.GetSettlement, request, context)
+        return await self.pass_on(self._stub.GetSettlement, request, context, Permission.VIEW)
 
     @answers
     async def SettleTransaction(

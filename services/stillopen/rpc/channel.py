@@ -1,4 +1,4 @@
-"""Channels to other places: their options, and no plaintext beyond this machine by accident.
+"""Channels to other places: their options, and TLS or loopback.
 
 Options from measurements: without `http2.ping_timeout_ms` a stopped peer is noticed after 61 s, and
 with gRPC's default back-off a returned one is used seconds late.
@@ -9,6 +9,7 @@ import ipaddress
 import grpc.aio
 
 from stillopen.core.errors import Misuse, Reason, invalid
+from stillopen.rpc.security import PLAINTEXT, Security, channel_credentials
 
 MESSAGE_BYTES_MAX = 4 * 2**20
 
@@ -52,13 +53,18 @@ def check_plaintext(address: str, *, allowed: bool) -> str:
     if not allowed and not is_loopback(address):
         raise Misuse(
             Reason.PLAINTEXT_REFUSED,
-            f"{address} is beyond this machine and the connection would not be encrypted; allow it"
-            " with --plaintext-beyond-loopback only inside a network you trust",
+            f"{address} is beyond this machine and the connection would not be encrypted; give"
+            " certificates, or allow it with --plaintext-beyond-loopback, only inside a network you"
+            " trust",
         )
     return address
 
 
-def open_channel(address: str, *, plaintext_beyond_loopback: bool = False) -> grpc.aio.Channel:
-    """A channel to `address`; connects when it is first used."""
-    check_plaintext(address, allowed=plaintext_beyond_loopback)
+def open_channel(address: str, security: Security = PLAINTEXT) -> grpc.aio.Channel:
+    """A channel to `address`; connects when it is first used. Misuse PLAINTEXT_REFUSED."""
+    split_address(address)
+    if security.connects_with_tls:
+        credentials = channel_credentials(security)
+        return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+    check_plaintext(address, allowed=security.plaintext_beyond_loopback)
     return grpc.aio.insecure_channel(address, options=_OPTIONS)  # noqa: TID251 - the one place

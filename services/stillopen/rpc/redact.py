@@ -12,6 +12,9 @@ SECRET_FIELDS = frozenset(
         "lock_keys",
         "payload",
         "data",
+        "secret",
+        "token",
+        "activation_code",
     }
 )
 

@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection
 
 from stillopen.core.errors import Misuse, Reason
 from stillopen.rpc.channel import MESSAGE_BYTES_MAX, check_plaintext, split_address
+from stillopen.rpc.security import PLAINTEXT, Security, server_credentials
 
 STOP_GRACE_S = 1.0
 
@@ -58,13 +59,22 @@ class Listener:
         await self._server.stop(STOP_GRACE_S)
 
 
-def listen(address: str, *, plaintext_beyond_loopback: bool = False) -> Listener:
-    """Takes `address`; port 0 takes a free one. Misuse ADDRESS_TAKEN or PLAINTEXT_REFUSED."""
+def listen(address: str, security: Security = PLAINTEXT) -> Listener:
+    """Takes `address`; port 0 takes a free one.
+
+    Misuse ADDRESS_TAKEN, PLAINTEXT_REFUSED or TLS_INVALID.
+    """
     host, _ = split_address(address)
-    check_plaintext(address, allowed=plaintext_beyond_loopback)
+    credentials = server_credentials(security) if security.serves_with_tls else None
+    if credentials is None:
+        check_plaintext(address, allowed=security.plaintext_beyond_loopback)
     server = grpc.aio.server(options=_OPTIONS)  # noqa: TID251 - the one place
     try:
-        port = server.add_insecure_port(address)
+        port = (
+            server.add_insecure_port(address)
+            if credentials is None
+            else server.add_secure_port(address, credentials)
+        )
     except RuntimeError:
         raise Misuse(Reason.ADDRESS_TAKEN, f"cannot listen on {address}: is it taken?") from None
     return Listener(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")

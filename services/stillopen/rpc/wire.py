@@ -1,5 +1,6 @@
 """Messages to values and back: money, master data, journal entries."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,10 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.core.money import Money
 from stillopen.core.parameters import OfflineProfile
+from stillopen.core.permissions import CASHIER, Permission, Permissions
 from stillopen.core.products import Product, StaffMember
 from stillopen.core.tax import Tax
 from stillopen.v1 import sync_pb2, types_pb2
 
+_PERMISSION = "PERMISSION_"
 _ALARM = "LANE_ALARM_KIND_"
 _ALARMS = {
     value: name.removeprefix(_ALARM) for name, value in types_pb2.LaneAlarmKind.items() if value
@@ -81,13 +84,34 @@ def staff_to(member: StaffMember) -> types_pb2.StaffMember:
         staff_id=member.staff_id,
         name=member.name,
         password_hash=member.password_hash,
-        manager=member.manager,
+        role_id=member.role_id,
+        blocked=member.blocked,
+        permissions=permissions_to(member.permissions),
     )
 
 
 def staff_from(message: types_pb2.StaffMember) -> StaffMember:
     """A person from a message."""
-    return StaffMember(message.staff_id, message.name, message.password_hash, message.manager)
+    return StaffMember(
+        message.staff_id,
+        message.name,
+        message.password_hash,
+        message.role_id or CASHIER.role_id,
+        message.blocked,
+        permissions_from(message.permissions),
+    )
+
+
+def permissions_to(permissions: Permissions) -> list[types_pb2.Permission.ValueType]:
+    """Permissions as numbers, in their order."""
+    return sorted(types_pb2.Permission.Value(f"{_PERMISSION}{each}") for each in permissions)
+
+
+def permissions_from(numbers: Iterable[types_pb2.Permission.ValueType]) -> Permissions:
+    """Permissions from numbers; what newer software knows allows nothing here."""
+    named = types_pb2.Permission.DESCRIPTOR.values_by_number
+    names = {named[each].name.removeprefix(_PERMISSION) for each in numbers if each in named}
+    return frozenset(each for each in Permission if each in names)
 
 
 def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
@@ -111,6 +135,11 @@ def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
         ),
         failure_count=profile.failure_count,
         failure_window_s=profile.failure_window_s,
+        description=profile.description,
+        pause_offline_sync=profile.pause_offline_sync,
+        transaction_upload_interval_s=profile.transaction_upload_interval_s,
+        new_offline_database_check_interval_s=profile.new_offline_database_check_interval_s,
+        upload_transaction_size=profile.upload_transaction_size,
     )
 
 
@@ -128,6 +157,10 @@ def profile_from(message: types_pb2.OfflineProfile) -> OfflineProfile:
         offline_switch_api_performance_threshold_s=(
             message.offline_switch_api_performance_threshold_s
         ),
+        description=message.description,
+        pause_offline_sync=message.pause_offline_sync,
+        transaction_upload_interval_s=message.transaction_upload_interval_s,
+        new_offline_database_check_interval_s=message.new_offline_database_check_interval_s,
     )
     if message.HasField("system_health_check_interval_s"):
         said = replace(said, system_health_check_interval_s=message.system_health_check_interval_s)
@@ -140,6 +173,8 @@ def profile_from(message: types_pb2.OfflineProfile) -> OfflineProfile:
         said = replace(said, failure_count=message.failure_count)
     if message.HasField("failure_window_s"):
         said = replace(said, failure_window_s=message.failure_window_s)
+    if message.HasField("upload_transaction_size"):
+        said = replace(said, upload_transaction_size=message.upload_transaction_size)
     return said
 
 

@@ -4,7 +4,7 @@ from stillopen.core.card import Lock, LockState
 from stillopen.core.errors import invalid
 from stillopen.core.ids import check_lock_key
 from stillopen.core.money import Money
-from stillopen.core.purpose import NewMemo, Purpose
+from stillopen.core.purpose import CardKind, NewMemo, Purpose
 from stillopen.core.settle import Operation
 from stillopen.rpc.wire import duration_to, money_from, money_to
 from stillopen.rpc.wire_parameters import kind_from, kind_to
@@ -59,7 +59,11 @@ def memo_from(message: types_pb2.NewMemo) -> NewMemo:
 
 
 def lock_to(
-    lock: Lock, now_s: float, last_four: str = "", balance: Money | None = None
+    lock: Lock,
+    now_s: float,
+    last_four: str = "",
+    balance: Money | None = None,
+    kind: CardKind | None = None,
 ) -> realtime_pb2.CardLock:
     """A lock as it is now, as a message: durations from now, never instants."""
     return realtime_pb2.CardLock(
@@ -72,6 +76,7 @@ def lock_to(
         blocks_for=duration_to(lock.blocks_for_s(now_s)),
         conclude_within=duration_to(lock.terms_s),
         amount_only=lock.amount_only,
+        kind=kind_to(kind) if kind else types_pb2.CARD_KIND_UNSPECIFIED,
     )
 
 

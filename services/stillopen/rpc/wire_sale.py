@@ -1,11 +1,13 @@
 """Sales to messages and back, and what a journal entry holds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
 from stillopen.core.errors import invalid
 from stillopen.core.money import Money
+from stillopen.core.overrides import Override
 from stillopen.core.purpose import CardKind
 from stillopen.core.sale import (
     HeldCard,
@@ -20,7 +22,14 @@ from stillopen.core.sale import (
 )
 from stillopen.core.settle import Operation
 from stillopen.core.tax import Tax
-from stillopen.rpc.wire import money_from, money_to, time_from, time_to
+from stillopen.rpc.wire import (
+    money_from,
+    money_to,
+    permissions_from,
+    permissions_to,
+    time_from,
+    time_to,
+)
 from stillopen.rpc.wire_card import memo_from, memo_to, purpose_from, purpose_to
 from stillopen.v1 import types_pb2
 
@@ -61,6 +70,8 @@ def sale_to(sale: Sale) -> types_pb2.Sale:
         begin_time=time_to(sale.begin_wall_s),
         receipt=receipt_to(sale.receipt) if sale.receipt else None,
         recalled_from=sale.recalled_from,
+        overrides=[_override_to(each) for each in sale.overrides],
+        customer_id=sale.customer_id,
     )
 
 
@@ -81,6 +92,27 @@ def sale_from(message: types_pb2.Sale) -> Sale:
         tenders=tuple(_tender_from(tender) for tender in message.tenders),
         receipt=_receipt_from(message.receipt) if message.HasField("receipt") else None,
         recalled_from=message.recalled_from,
+        overrides=_overrides_from(message.overrides),
+        customer_id=message.customer_id,
+    )
+
+
+def _override_to(override: Override) -> types_pb2.Override:
+    [permission] = permissions_to(frozenset({override.permission}))
+    return types_pb2.Override(
+        permission=permission,
+        staff_id=override.staff_id,
+        reason=override.reason,
+        time=time_to(override.wall_s),
+    )
+
+
+def _overrides_from(messages: Iterable[types_pb2.Override]) -> tuple[Override, ...]:
+    """What others allowed; a permission that newer software knows allows nothing here."""
+    return tuple(
+        Override(permission, each.staff_id, each.reason, time_from(each.time))
+        for each in messages
+        for permission in permissions_from([each.permission])
     )
 
 

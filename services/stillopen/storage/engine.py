@@ -6,7 +6,7 @@ and its arguments. Whatever becomes of the caller, a write that began runs to it
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -45,6 +45,10 @@ class Session:
     def all(self, sql: str, *values: Value) -> list[Row]:
         """All rows. Bound the query: the result is held in memory."""
         return self._connection.execute(sql, values).fetchall()
+
+    def each(self, sql: str, *values: Value) -> Iterator[Row]:
+        """All rows, one at a time; read them within the transaction."""
+        yield from self._connection.execute(sql, values)
 
 
 Work = Callable[[Session], T]

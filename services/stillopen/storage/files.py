@@ -37,6 +37,8 @@ def open_writer(path: Path | str, schema: Schema, *, durable: bool) -> sqlite3.C
 
     A file that cannot be read raises DATABASE_DAMAGED and is left as it is.
     """
+    if isinstance(path, Path):  # its owner alone may read it; SQLite gives its companions the same
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = _connect(path, "rwc")
     try:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -5,17 +5,29 @@ from collections.abc import AsyncIterator, Callable
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.turns import Turns
-from stillopen.replication.frames import MISSED_MAX
+from stillopen.replication.frames import BATCH_ENTRIES_MAX, MISSED_MAX
 from stillopen.replication.news import News
 from stillopen.replication.ports import JournalSink, PackageSource
-from stillopen.replication.server_half import Claim, Effect, Met, Offer, ServerHalf, Store
+from stillopen.replication.reports import ReportSink
+from stillopen.replication.server_half import (
+    Claim,
+    Declined,
+    Effect,
+    Keep,
+    Met,
+    Offer,
+    ServerHalf,
+    Store,
+)
 from stillopen.rpc.context import Context
-from stillopen.rpc.identity import Caller, CallerKind, caller_of
+from stillopen.rpc.identity import Caller, CallerKind, Gate
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import streams
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 SERVICE = "stillopen.v1.SyncService"
+INTERVAL_CHECK_S = 5.0
+"""How soon it is noticed that packages may be offered more often."""
 
 
 class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
@@ -25,11 +37,17 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self,
         journals: JournalSink,
         packages: PackageSource,
+        reports: ReportSink,
         heartbeat_s: Callable[[], float],
+        gate: Gate,
         *kinds: CallerKind,
+        batch_entries: Callable[[], int] = lambda: BATCH_ENTRIES_MAX,
     ) -> None:
+        self._batch_entries = batch_entries
+        self._gate = gate
         self._journals = journals
         self._packages = packages
+        self._reports = reports
         self._heartbeat_s = heartbeat_s
         self._kinds = kinds
         self._streams: dict[Caller, asyncio.Task[None]] = {}
@@ -40,12 +58,20 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self, request_iterator: AsyncIterator[sync_pb2.SyncRequest], context: Context
     ) -> AsyncIterator[sync_pb2.SyncResponse]:
         """Serves one stream; an older one of the same caller is closed."""
-        caller = caller_of(context, *self._kinds)
+        caller = self._gate.caller(context, *self._kinds, retired=True)
         half = ServerHalf(
-            caller.name if caller.kind is CallerKind.REGISTER else "", self._heartbeat_s()
+            caller.name if caller.kind is CallerKind.REGISTER else "",
+            self._heartbeat_s(),
+            self._batch_entries(),
         )
         session = _Session(
-            half, self._journals, self._packages, self._heartbeat_s(), caller.name, self._turns
+            half,
+            self._journals,
+            self._packages,
+            self._reports,
+            self._heartbeat_s(),
+            caller.name,
+            self._turns,
         )
         if older := self._streams.get(caller):
             older.cancel()
@@ -75,6 +101,7 @@ class _Session:
         half: ServerHalf,
         journals: JournalSink,
         packages: PackageSource,
+        reports: ReportSink,
         heartbeat_s: float,
         name: str,
         turns: Turns,
@@ -84,6 +111,7 @@ class _Session:
         self._half = half
         self._journals = journals
         self._packages = packages
+        self._reports = reports
         self._heartbeat_s = heartbeat_s
         self.wake = News()
 
@@ -128,12 +156,16 @@ class _Session:
                     lanes = await to_its_end(self._journals.receive(store.intact, store.damaged))
                     self._half.stored(store, lanes)
                     await self._tell_changed(before)
+                case Keep(reports):
+                    await to_its_end(self._reports.keep(self._name, reports))
                 case Met(instance):
                     now_s = asyncio.get_running_loop().time()
                     if self._turns.met(self._name, instance, now_s):
                         await self._journals.took_turns(self._name, instance)
                 case Offer(cursor):
-                    self._half.offered(await self._packages.newest(cursor))
+                    todo += self._half.offered(await self._packages.newest(self._name, cursor))
+                case Declined(cursor, message):
+                    await self._packages.refused(self._name, cursor, message)
             self.wake.tell()
 
     async def _watch_journals(self) -> None:
@@ -149,12 +181,16 @@ class _Session:
             self.wake.tell()
 
     async def _watch_packages(self) -> None:
-        known = self._packages.news.version
+        loop = asyncio.get_running_loop()
+        known, offered_s = self._packages.news.version, loop.time()
         while True:
             known = await self._packages.news.after(known)
+            # No event tells that the interval became shorter.
+            while (wait_s := offered_s + self._packages.offer_interval_s() - loop.time()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(min(wait_s, INTERVAL_CHECK_S))
+            offered_s, known = loop.time(), self._packages.news.version
             if self._half.may_offer:
-                self._half.offered(await self._packages.newest(self._half.cursor))
-                self.wake.tell()
+                await self._carry_out([Offer(self._half.cursor)])
 
     async def _beat(self) -> None:
         while True:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stillopen.v1 import types_pb2 as stillopen_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstillopen/v1/channel_data.proto\x12\x0cstillopen.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stillopen/v1/types.proto\" \n\x1eGetChannelConfigurationRequest\"\xb7\x01\n\x1fGetChannelConfigurationResponse\x12\x10\n\x08store_id\x18\x01 \x01(\t\x12\x35\n\x0foffline_profile\x18\x02 \x01(\x0b\x32\x1c.stillopen.v1.OfflineProfile\x12\x1a\n\x12\x63\x61talogue_sequence\x18\x03 \x01(\x04\x12/\n\x0bserver_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14GetParametersRequest\"E\n\x15GetParametersResponse\x12,\n\nparameters\x18\x01 \x01(\x0b\x32\x18.stillopen.v1.Parameters\"!\n\x11GetProductRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"X\n\x12GetProductResponse\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x15.stillopen.v1.Product\x12\x1a\n\x12\x63\x61talogue_sequence\x18\x02 \x01(\x04\"M\n\x15SearchProductsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x16SearchProductsResponse\x12\'\n\x08products\x18\x01 \x03(\x0b\x32\x15.stillopen.v1.Product\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\rSignInRequest\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\":\n\x0eSignInResponse\x12(\n\x05staff\x18\x01 \x01(\x0b\x32\x19.stillopen.v1.StaffMember\"<\n\x16SaveTransactionRequest\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.stillopen.v1.Entry\"+\n\x17SaveTransactionResponse\x12\x10\n\x08repeated\x18\x01 \x01(\x08\"G\n\x15GetTransactionRequest\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x16\n\x0ereceipt_number\x18\x02 \x01(\t\"|\n\x16GetTransactionResponse\x12 \n\x04sale\x18\x01 \x01(\x0b\x32\x12.stillopen.v1.Sale\x12,\n\x08returned\x18\x02 \x03(\x0b\x32\x1a.stillopen.v1.LineReturned\x12\x12\n\nall_stores\x18\x03 \x01(\x08\"S\n\x17ListTransactionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tsuspended\x18\x03 \x01(\x08\"V\n\x18ListTransactionsResponse\x12!\n\x05sales\x18\x01 \x03(\x0b\x32\x12.stillopen.v1.Sale\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x19SuspendTransactionRequest\x12 \n\x04sale\x18\x01 \x01(\x0b\x32\x12.stillopen.v1.Sale\"\x1c\n\x1aSuspendTransactionResponse\"\x86\x01\n\x18RecallTransactionRequest\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x14\n\x0crecalling_id\x18\x02 \x01(\t\x12*\n\x07manager\x18\x03 \x01(\x0b\x32\x19.stillopen.v1.ManagerWord\x12\x10\n\x08staff_id\x18\x04 \x01(\t\"=\n\x19RecallTransactionResponse\x12 \n\x04sale\x18\x01 \x01(\x0b\x32\x12.stillopen.v1.Sale2\xc8\x07\n\x12\x43hannelDataService\x12v\n\x17GetChannelConfiguration\x12,.stillopen.v1.GetChannelConfigurationRequest\x1a-.stillopen.v1.GetChannelConfigurationResponse\x12X\n\rGetParameters\x12\".stillopen.v1.GetParametersRequest\x1a#.stillopen.v1.GetParametersResponse\x12O\n\nGetProduct\x12\x1f.stillopen.v1.GetProductRequest\x1a .stillopen.v1.GetProductResponse\x12[\n\x0eSearchProducts\x12#.stillopen.v1.SearchProductsRequest\x1a$.stillopen.v1.SearchProductsResponse\x12\x43\n\x06SignIn\x12\x1b.stillopen.v1.SignInRequest\x1a\x1c.stillopen.v1.SignInResponse\x12^\n\x0fSaveTransaction\x12$.stillopen.v1.SaveTransactionRequest\x1a%.stillopen.v1.SaveTransactionResponse\x12[\n\x0eGetTransaction\x12#.stillopen.v1.GetTransactionRequest\x1a$.stillopen.v1.GetTransactionResponse\x12\x61\n\x10ListTransactions\x12%.stillopen.v1.ListTransactionsRequest\x1a&.stillopen.v1.ListTransactionsResponse\x12g\n\x12SuspendTransaction\x12\'.stillopen.v1.SuspendTransactionRequest\x1a(.stillopen.v1.SuspendTransactionResponse\x12\x64\n\x11RecallTransaction\x12&.stillopen.v1.RecallTransactionRequest\x1a\'.stillopen.v1.RecallTransactionResponseB=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstillopen/v1/channel_data.proto\x12\x0cstillopen.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stillopen/v1/types.proto\" \n\x1eGetChannelConfigurationRequest\"\xd0\x01\n\x1fGetChannelConfigurationResponse\x12\x10\n\x08store_id\x18\x01 \x01(\t\x12\x35\n\x0foffline_profile\x18\x02 \x01(\x0b\x32\x1c.stillopen.v1.OfflineProfile\x12\x1a\n\x12\x63\x61talogue_sequence\x18\x03 \x01(\x04\x12/\n\x0bserver_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsupport_offline\x18\x05 \x01(\x08\"\x16\n\x14GetParametersRequest\"E\n\x15GetParametersResponse\x12,\n\nparameters\x18\x01 \x01(\x0b\x32\x18.stillopen.v1.Parameters\"!\n\x11GetProductRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"X\n\x12GetProductResponse\x12&\n\x07product\x18\x01 \x01(\x0b\x32\x15.stillopen.v1.Product\x12\x1a\n\x12\x63\x61talogue_sequence\x18\x02 \x01(\x04\"M\n\x15SearchProductsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x16SearchProductsResponse\x12\'\n\x08products\x18\x01 \x03(\x0b\x32\x15.stillopen.v1.Product\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\rSignInRequest\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\":\n\x0eSignInResponse\x12(\n\x05staff\x18\x01 \x01(\x0b\x32\x19.stillopen.v1.StaffMember\"<\n\x16SaveTransactionRequest\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.stillopen.v1.Entry\"+\n\x17SaveTransactionResponse\x12\x10\n\x08repeated\x18\x01 \x01(\x08\"G\n\x15GetTransactionRequest\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x16\n\x0ereceipt_number\x18\x02 \x01(\t\"|\n\x16GetTransactionResponse\x12 \n\x04sale\x18\x01 \x01(\x0b\x32\x12.stillopen.v1.Sale\x12,\n\x08returned\x18\x02 \x03(\x0b\x32\x1a.stillopen.v1.LineReturned\x12\x12\n\nall_stores\x18\x03 \x01(\x08\"S\n\x17ListTransactionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tsuspended\x18\x03 \x01(\x08\"V\n\x18ListTransactionsResponse\x12!\n\x05sales\x18\x01 \x03(\x0b\x32\x12.stillopen.v1.Sale\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x19SuspendTransactionRequest\x12 \n\x04sale\x18\x01 \x01(\x0b\x32\x12.stillopen.v1.Sale\"\x1c\n\x1aSuspendTransactionResponse\"\x86\x01\n\x18RecallTransactionRequest\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x14\n\x0crecalling_id\x18\x02 \x01(\t\x12*\n\x07manager\x18\x03 \x01(\x0b\x32\x19.stillopen.v1.ManagerWord\x12\x10\n\x08staff_id\x18\x04 \x01(\t\"=\n\x19RecallTransactionResponse\x12 \n\x04sale\x18\x01 \x01(\x0b\x32\x12.stillopen.v1.Sale\")\n\x12GetCustomerRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\"?\n\x13GetCustomerResponse\x12(\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x16.stillopen.v1.Customer\"N\n\x16SearchCustomersRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x17SearchCustomersResponse\x12)\n\tcustomers\x18\x01 \x03(\x0b\x32\x16.stillopen.v1.Customer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x17\x41\x63tivateRegisterRequest\x12\x17\n\x0f\x61\x63tivation_code\x18\x01 \x01(\t\"Q\n\x18\x41\x63tivateRegisterResponse\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x10\n\x08store_id\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t2\xdf\t\n\x12\x43hannelDataService\x12v\n\x17GetChannelConfiguration\x12,.stillopen.v1.GetChannelConfigurationRequest\x1a-.stillopen.v1.GetChannelConfigurationResponse\x12X\n\rGetParameters\x12\".stillopen.v1.GetParametersRequest\x1a#.stillopen.v1.GetParametersResponse\x12O\n\nGetProduct\x12\x1f.stillopen.v1.GetProductRequest\x1a .stillopen.v1.GetProductResponse\x12[\n\x0eSearchProducts\x12#.stillopen.v1.SearchProductsRequest\x1a$.stillopen.v1.SearchProductsResponse\x12R\n\x0bGetCustomer\x12 .stillopen.v1.GetCustomerRequest\x1a!.stillopen.v1.GetCustomerResponse\x12^\n\x0fSearchCustomers\x12$.stillopen.v1.SearchCustomersRequest\x1a%.stillopen.v1.SearchCustomersResponse\x12\x61\n\x10\x41\x63tivateRegister\x12%.stillopen.v1.ActivateRegisterRequest\x1a&.stillopen.v1.ActivateRegisterResponse\x12\x43\n\x06SignIn\x12\x1b.stillopen.v1.SignInRequest\x1a\x1c.stillopen.v1.SignInResponse\x12^\n\x0fSaveTransaction\x12$.stillopen.v1.SaveTransactionRequest\x1a%.stillopen.v1.SaveTransactionResponse\x12[\n\x0eGetTransaction\x12#.stillopen.v1.GetTransactionRequest\x1a$.stillopen.v1.GetTransactionResponse\x12\x61\n\x10ListTransactions\x12%.stillopen.v1.ListTransactionsRequest\x1a&.stillopen.v1.ListTransactionsResponse\x12g\n\x12SuspendTransaction\x12\'.stillopen.v1.SuspendTransactionRequest\x1a(.stillopen.v1.SuspendTransactionResponse\x12\x64\n\x11RecallTransaction\x12&.stillopen.v1.RecallTransactionRequest\x1a\'.stillopen.v1.RecallTransactionResponseB=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,43 +37,55 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCHANNELCONFIGURATIONREQUEST']._serialized_start=108
   _globals['_GETCHANNELCONFIGURATIONREQUEST']._serialized_end=140
   _globals['_GETCHANNELCONFIGURATIONRESPONSE']._serialized_start=143
-  _globals['_GETCHANNELCONFIGURATIONRESPONSE']._serialized_end=326
-  _globals['_GETPARAMETERSREQUEST']._serialized_start=328
-  _globals['_GETPARAMETERSREQUEST']._serialized_end=350
-  _globals['_GETPARAMETERSRESPONSE']._serialized_start=352
-  _globals['_GETPARAMETERSRESPONSE']._serialized_end=421
-  _globals['_GETPRODUCTREQUEST']._serialized_start=423
-  _globals['_GETPRODUCTREQUEST']._serialized_end=456
-  _globals['_GETPRODUCTRESPONSE']._serialized_start=458
-  _globals['_GETPRODUCTRESPONSE']._serialized_end=546
-  _globals['_SEARCHPRODUCTSREQUEST']._serialized_start=548
-  _globals['_SEARCHPRODUCTSREQUEST']._serialized_end=625
-  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_start=627
-  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_end=717
-  _globals['_SIGNINREQUEST']._serialized_start=719
-  _globals['_SIGNINREQUEST']._serialized_end=770
-  _globals['_SIGNINRESPONSE']._serialized_start=772
-  _globals['_SIGNINRESPONSE']._serialized_end=830
-  _globals['_SAVETRANSACTIONREQUEST']._serialized_start=832
-  _globals['_SAVETRANSACTIONREQUEST']._serialized_end=892
-  _globals['_SAVETRANSACTIONRESPONSE']._serialized_start=894
-  _globals['_SAVETRANSACTIONRESPONSE']._serialized_end=937
-  _globals['_GETTRANSACTIONREQUEST']._serialized_start=939
-  _globals['_GETTRANSACTIONREQUEST']._serialized_end=1010
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=1012
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=1136
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1138
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1221
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1223
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1309
-  _globals['_SUSPENDTRANSACTIONREQUEST']._serialized_start=1311
-  _globals['_SUSPENDTRANSACTIONREQUEST']._serialized_end=1372
-  _globals['_SUSPENDTRANSACTIONRESPONSE']._serialized_start=1374
-  _globals['_SUSPENDTRANSACTIONRESPONSE']._serialized_end=1402
-  _globals['_RECALLTRANSACTIONREQUEST']._serialized_start=1405
-  _globals['_RECALLTRANSACTIONREQUEST']._serialized_end=1539
-  _globals['_RECALLTRANSACTIONRESPONSE']._serialized_start=1541
-  _globals['_RECALLTRANSACTIONRESPONSE']._serialized_end=1602
-  _globals['_CHANNELDATASERVICE']._serialized_start=1605
-  _globals['_CHANNELDATASERVICE']._serialized_end=2573
+  _globals['_GETCHANNELCONFIGURATIONRESPONSE']._serialized_end=351
+  _globals['_GETPARAMETERSREQUEST']._serialized_start=353
+  _globals['_GETPARAMETERSREQUEST']._serialized_end=375
+  _globals['_GETPARAMETERSRESPONSE']._serialized_start=377
+  _globals['_GETPARAMETERSRESPONSE']._serialized_end=446
+  _globals['_GETPRODUCTREQUEST']._serialized_start=448
+  _globals['_GETPRODUCTREQUEST']._serialized_end=481
+  _globals['_GETPRODUCTRESPONSE']._serialized_start=483
+  _globals['_GETPRODUCTRESPONSE']._serialized_end=571
+  _globals['_SEARCHPRODUCTSREQUEST']._serialized_start=573
+  _globals['_SEARCHPRODUCTSREQUEST']._serialized_end=650
+  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_start=652
+  _globals['_SEARCHPRODUCTSRESPONSE']._serialized_end=742
+  _globals['_SIGNINREQUEST']._serialized_start=744
+  _globals['_SIGNINREQUEST']._serialized_end=795
+  _globals['_SIGNINRESPONSE']._serialized_start=797
+  _globals['_SIGNINRESPONSE']._serialized_end=855
+  _globals['_SAVETRANSACTIONREQUEST']._serialized_start=857
+  _globals['_SAVETRANSACTIONREQUEST']._serialized_end=917
+  _globals['_SAVETRANSACTIONRESPONSE']._serialized_start=919
+  _globals['_SAVETRANSACTIONRESPONSE']._serialized_end=962
+  _globals['_GETTRANSACTIONREQUEST']._serialized_start=964
+  _globals['_GETTRANSACTIONREQUEST']._serialized_end=1035
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=1037
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=1161
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1163
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1246
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1248
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1334
+  _globals['_SUSPENDTRANSACTIONREQUEST']._serialized_start=1336
+  _globals['_SUSPENDTRANSACTIONREQUEST']._serialized_end=1397
+  _globals['_SUSPENDTRANSACTIONRESPONSE']._serialized_start=1399
+  _globals['_SUSPENDTRANSACTIONRESPONSE']._serialized_end=1427
+  _globals['_RECALLTRANSACTIONREQUEST']._serialized_start=1430
+  _globals['_RECALLTRANSACTIONREQUEST']._serialized_end=1564
+  _globals['_RECALLTRANSACTIONRESPONSE']._serialized_start=1566
+  _globals['_RECALLTRANSACTIONRESPONSE']._serialized_end=1627
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=1629
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=1670
+  _globals['_GETCUSTOMERRESPONSE']._serialized_start=1672
+  _globals['_GETCUSTOMERRESPONSE']._serialized_end=1735
+  _globals['_SEARCHCUSTOMERSREQUEST']._serialized_start=1737
+  _globals['_SEARCHCUSTOMERSREQUEST']._serialized_end=1815
+  _globals['_SEARCHCUSTOMERSRESPONSE']._serialized_start=1817
+  _globals['_SEARCHCUSTOMERSRESPONSE']._serialized_end=1910
+  _globals['_ACTIVATEREGISTERREQUEST']._serialized_start=1912
+  _globals['_ACTIVATEREGISTERREQUEST']._serialized_end=1962
+  _globals['_ACTIVATEREGISTERRESPONSE']._serialized_start=1964
+  _globals['_ACTIVATEREGISTERRESPONSE']._serialized_end=2045
+  _globals['_CHANNELDATASERVICE']._serialized_start=2048
+  _globals['_CHANNELDATASERVICE']._serialized_end=3295
 # @@protoc_insertion_point(module_scope)

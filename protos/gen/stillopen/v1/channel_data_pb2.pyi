@@ -45,10 +45,13 @@ class GetChannelConfigurationResponse(message.Message):
     OFFLINE_PROFILE_FIELD_NUMBER: builtins.int
     CATALOGUE_SEQUENCE_FIELD_NUMBER: builtins.int
     SERVER_TIME_FIELD_NUMBER: builtins.int
+    SUPPORT_OFFLINE_FIELD_NUMBER: builtins.int
     store_id: builtins.str
     """The store."""
     catalogue_sequence: builtins.int
     """The sequence of the master data that the channel shows; 0 before the first package."""
+    support_offline: builtins.bool
+    """Whether the register that asks may work offline."""
     @builtins.property
     def offline_profile(self) -> types_pb2.OfflineProfile:
         """When its registers go offline and come back."""
@@ -64,10 +67,11 @@ class GetChannelConfigurationResponse(message.Message):
         offline_profile: types_pb2.OfflineProfile | None = ...,
         catalogue_sequence: builtins.int = ...,
         server_time: timestamp_pb2.Timestamp | None = ...,
+        support_offline: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["catalogue_sequence", b"catalogue_sequence", "offline_profile", b"offline_profile", "server_time", b"server_time", "store_id", b"store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["catalogue_sequence", b"catalogue_sequence", "offline_profile", b"offline_profile", "server_time", b"server_time", "store_id", b"store_id", "support_offline", b"support_offline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -498,5 +502,149 @@ class RecallTransactionResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetCustomerRequest(message.Message):
+    """Request of GetCustomer."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: builtins.int
+    customer_id: builtins.str
+    """The customer."""
+    def __init__(
+        self,
+        *,
+        customer_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetCustomerResponse(message.Message):
+    """Response of GetCustomer."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def customer(self) -> types_pb2.Customer:
+        """The customer."""
+
+    def __init__(
+        self,
+        *,
+        customer: types_pb2.Customer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["customer", b"customer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customer", b"customer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SearchCustomersRequest(message.Message):
+    """Request of SearchCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    query: builtins.str
+    """The beginning of an id, or a part of name, e-mail address or telephone number; empty for all."""
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 500."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        query: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SearchCustomersResponse(message.Message):
+    """Response of SearchCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CUSTOMERS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def customers(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Customer]:
+        """The customers, by id."""
+
+    def __init__(
+        self,
+        *,
+        customers: abc.Iterable[types_pb2.Customer] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customers", b"customers", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ActivateRegisterRequest(message.Message):
+    """Request of ActivateRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTIVATION_CODE_FIELD_NUMBER: builtins.int
+    activation_code: builtins.str
+    """The one-time code."""
+    def __init__(
+        self,
+        *,
+        activation_code: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activation_code", b"activation_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ActivateRegisterResponse(message.Message):
+    """Response of ActivateRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register that the code was for."""
+    store_id: builtins.str
+    """Its store."""
+    secret: builtins.str
+    """What proves from now on that the caller is this register. Shown once, kept by the register alone."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        store_id: builtins.str = ...,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["register_id", b"register_id", "secret", b"secret", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -55,6 +55,21 @@ class ChannelDataServiceStub:
                 request_serializer=stillopen_dot_v1_dot_channel__data__pb2.SearchProductsRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.SearchProductsResponse.FromString,
                 _registered_method=True)
+        self.GetCustomer = channel.unary_unary(
+                '/stillopen.v1.ChannelDataService/GetCustomer',
+                request_serializer=stillopen_dot_v1_dot_channel__data__pb2.GetCustomerRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.GetCustomerResponse.FromString,
+                _registered_method=True)
+        self.SearchCustomers = channel.unary_unary(
+                '/stillopen.v1.ChannelDataService/SearchCustomers',
+                request_serializer=stillopen_dot_v1_dot_channel__data__pb2.SearchCustomersRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.SearchCustomersResponse.FromString,
+                _registered_method=True)
+        self.ActivateRegister = channel.unary_unary(
+                '/stillopen.v1.ChannelDataService/ActivateRegister',
+                request_serializer=stillopen_dot_v1_dot_channel__data__pb2.ActivateRegisterRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_channel__data__pb2.ActivateRegisterResponse.FromString,
+                _registered_method=True)
         self.SignIn = channel.unary_unary(
                 '/stillopen.v1.ChannelDataService/SignIn',
                 request_serializer=stillopen_dot_v1_dot_channel__data__pb2.SignInRequest.SerializeToString,
@@ -119,8 +134,31 @@ class ChannelDataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCustomer(self, request, context):
+        """Returns a customer. NOT_FOUND with CUSTOMER_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchCustomers(self, request, context):
+        """Finds customers by the beginning of the id, or a part of name, e-mail address or telephone number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateRegister(self, request, context):
+        """Makes a register known with the code that headquarters gave out for it; passed on to headquarters.
+        Needs no secret: the answer holds it. NOT_FOUND with CODE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignIn(self, request, context):
-        """Checks a password. PERMISSION_DENIED with SIGN_IN_FAILED, whatever was wrong.
+        """Checks a password. PERMISSION_DENIED with SIGN_IN_FAILED, whatever was wrong; LOCKED_OUT after too
+        many failures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,6 +225,21 @@ def add_ChannelDataServiceServicer_to_server(servicer, server):
                     servicer.SearchProducts,
                     request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.SearchProductsRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_channel__data__pb2.SearchProductsResponse.SerializeToString,
+            ),
+            'GetCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomer,
+                    request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.GetCustomerRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_channel__data__pb2.GetCustomerResponse.SerializeToString,
+            ),
+            'SearchCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchCustomers,
+                    request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.SearchCustomersRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_channel__data__pb2.SearchCustomersResponse.SerializeToString,
+            ),
+            'ActivateRegister': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateRegister,
+                    request_deserializer=stillopen_dot_v1_dot_channel__data__pb2.ActivateRegisterRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_channel__data__pb2.ActivateRegisterResponse.SerializeToString,
             ),
             'SignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.SignIn,
@@ -328,6 +381,87 @@ class ChannelDataService:
             '/stillopen.v1.ChannelDataService/SearchProducts',
             stillopen_dot_v1_dot_channel__data__pb2.SearchProductsRequest.SerializeToString,
             stillopen_dot_v1_dot_channel__data__pb2.SearchProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.ChannelDataService/GetCustomer',
+            stillopen_dot_v1_dot_channel__data__pb2.GetCustomerRequest.SerializeToString,
+            stillopen_dot_v1_dot_channel__data__pb2.GetCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.ChannelDataService/SearchCustomers',
+            stillopen_dot_v1_dot_channel__data__pb2.SearchCustomersRequest.SerializeToString,
+            stillopen_dot_v1_dot_channel__data__pb2.SearchCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateRegister(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.ChannelDataService/ActivateRegister',
+            stillopen_dot_v1_dot_channel__data__pb2.ActivateRegisterRequest.SerializeToString,
+            stillopen_dot_v1_dot_channel__data__pb2.ActivateRegisterResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,8 +24,18 @@ class ChannelDataServiceStub:
     """Finds one product by its id or a barcode. NOT_FOUND with PRODUCT_UNKNOWN."""
     SearchProducts: aio.UnaryUnaryMultiCallable[channel_data_pb2.SearchProductsRequest, channel_data_pb2.SearchProductsResponse]
     """Finds products by the beginning of an id or barcode, or by a part of the name."""
+    GetCustomer: aio.UnaryUnaryMultiCallable[channel_data_pb2.GetCustomerRequest, channel_data_pb2.GetCustomerResponse]
+    """Returns a customer. NOT_FOUND with CUSTOMER_UNKNOWN."""
+    SearchCustomers: aio.UnaryUnaryMultiCallable[channel_data_pb2.SearchCustomersRequest, channel_data_pb2.SearchCustomersResponse]
+    """Finds customers by the beginning of the id, or a part of name, e-mail address or telephone number."""
+    ActivateRegister: aio.UnaryUnaryMultiCallable[channel_data_pb2.ActivateRegisterRequest, channel_data_pb2.ActivateRegisterResponse]
+    """Makes a register known with the code that headquarters gave out for it; passed on to headquarters.
+    Needs no secret: the answer holds it. NOT_FOUND with CODE_UNKNOWN.
+    """
     SignIn: aio.UnaryUnaryMultiCallable[channel_data_pb2.SignInRequest, channel_data_pb2.SignInResponse]
-    """Checks a password. PERMISSION_DENIED with SIGN_IN_FAILED, whatever was wrong."""
+    """Checks a password. PERMISSION_DENIED with SIGN_IN_FAILED, whatever was wrong; LOCKED_OUT after too
+    many failures.
+    """
     SaveTransaction: aio.UnaryUnaryMultiCallable[channel_data_pb2.SaveTransactionRequest, channel_data_pb2.SaveTransactionResponse]
     """Takes one journal entry from a client that keeps no stream; the same receiving step as Sync.
     Registers never call it.
@@ -81,12 +91,40 @@ class ChannelDataServiceServicer(metaclass=abc_1.ABCMeta):
         """Finds products by the beginning of an id or barcode, or by a part of the name."""
 
     @abc_1.abstractmethod
+    def GetCustomer(
+        self,
+        request: channel_data_pb2.GetCustomerRequest,
+        context: aio.ServicerContext[channel_data_pb2.GetCustomerRequest, abc.Awaitable[channel_data_pb2.GetCustomerResponse]],
+    ) -> abc.Awaitable[channel_data_pb2.GetCustomerResponse]:
+        """Returns a customer. NOT_FOUND with CUSTOMER_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def SearchCustomers(
+        self,
+        request: channel_data_pb2.SearchCustomersRequest,
+        context: aio.ServicerContext[channel_data_pb2.SearchCustomersRequest, abc.Awaitable[channel_data_pb2.SearchCustomersResponse]],
+    ) -> abc.Awaitable[channel_data_pb2.SearchCustomersResponse]:
+        """Finds customers by the beginning of the id, or a part of name, e-mail address or telephone number."""
+
+    @abc_1.abstractmethod
+    def ActivateRegister(
+        self,
+        request: channel_data_pb2.ActivateRegisterRequest,
+        context: aio.ServicerContext[channel_data_pb2.ActivateRegisterRequest, abc.Awaitable[channel_data_pb2.ActivateRegisterResponse]],
+    ) -> abc.Awaitable[channel_data_pb2.ActivateRegisterResponse]:
+        """Makes a register known with the code that headquarters gave out for it; passed on to headquarters.
+        Needs no secret: the answer holds it. NOT_FOUND with CODE_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
     def SignIn(
         self,
         request: channel_data_pb2.SignInRequest,
         context: aio.ServicerContext[channel_data_pb2.SignInRequest, abc.Awaitable[channel_data_pb2.SignInResponse]],
     ) -> abc.Awaitable[channel_data_pb2.SignInResponse]:
-        """Checks a password. PERMISSION_DENIED with SIGN_IN_FAILED, whatever was wrong."""
+        """Checks a password. PERMISSION_DENIED with SIGN_IN_FAILED, whatever was wrong; LOCKED_OUT after too
+        many failures.
+        """
 
     @abc_1.abstractmethod
     def SaveTransaction(

@@ -128,6 +128,32 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_LANE_UNKNOWN: _ErrorReason.ValueType  # 47
     """No lane has this register and epoch. NOT_FOUND."""
+    ERROR_REASON_LOCKED_OUT: _ErrorReason.ValueType  # 48
+    """Too many sign-ins failed; the message says for how long nobody signs in under this name.
+    PERMISSION_DENIED.
+    """
+    ERROR_REASON_BLOCKED: _ErrorReason.ValueType  # 49
+    """The person may not sign in any more. PERMISSION_DENIED."""
+    ERROR_REASON_RETIRED: _ErrorReason.ValueType  # 50
+    """The register was retired: it may deliver what it has, and nothing else. FAILED_PRECONDITION."""
+    ERROR_REASON_CODE_UNKNOWN: _ErrorReason.ValueType  # 51
+    """The activation code does not exist, was used or is too old. NOT_FOUND."""
+    ERROR_REASON_NAME_UNKNOWN: _ErrorReason.ValueType  # 52
+    """No store, channel group, register, profile, schedule, role or period has this name. NOT_FOUND."""
+    ERROR_REASON_IN_USE: _ErrorReason.ValueType  # 53
+    """Something still stands on it: a store on its group, a price on its product, staff on a role.
+    FAILED_PRECONDITION.
+    """
+    ERROR_REASON_INCOMPLETE: _ErrorReason.ValueType  # 54
+    """Sales are still to come home; the message names the registers. FAILED_PRECONDITION."""
+    ERROR_REASON_PERIOD_CLOSED: _ErrorReason.ValueType  # 55
+    """The period was closed before. FAILED_PRECONDITION."""
+    ERROR_REASON_IMPORT_RUNNING: _ErrorReason.ValueType  # 56
+    """Another import of the same kind is running. FAILED_PRECONDITION."""
+    ERROR_REASON_CUSTOMER_UNKNOWN: _ErrorReason.ValueType  # 57
+    """No customer has this id. NOT_FOUND."""
+    ERROR_REASON_TENDER_NOT_TAKEN: _ErrorReason.ValueType  # 58
+    """The shop does not take this way to pay. FAILED_PRECONDITION."""
     ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 60
     """A field is not what the contract says. INVALID_ARGUMENT."""
     ERROR_REASON_KEY_REUSED: _ErrorReason.ValueType  # 61
@@ -154,6 +180,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The server failed in a way it does not explain; its log does. INTERNAL."""
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 72
     """The message is larger than the server takes. RESOURCE_EXHAUSTED."""
+    ERROR_REASON_TLS_INVALID: _ErrorReason.ValueType  # 73
+    """Certificates are missing, expired or not trusted. FAILED_PRECONDITION."""
+    ERROR_REASON_NOT_INSTALLED: _ErrorReason.ValueType  # 74
+    """Headquarters was not begun yet, or the place is not installed. FAILED_PRECONDITION."""
     ERROR_REASON_UNREACHABLE: _ErrorReason.ValueType  # 90
     """Nobody answers at the address. UNAVAILABLE."""
     ERROR_REASON_TIMED_OUT: _ErrorReason.ValueType  # 91
@@ -272,6 +302,32 @@ RESOURCE_EXHAUSTED.
 """
 ERROR_REASON_LANE_UNKNOWN: ErrorReason.ValueType  # 47
 """No lane has this register and epoch. NOT_FOUND."""
+ERROR_REASON_LOCKED_OUT: ErrorReason.ValueType  # 48
+"""Too many sign-ins failed; the message says for how long nobody signs in under this name.
+PERMISSION_DENIED.
+"""
+ERROR_REASON_BLOCKED: ErrorReason.ValueType  # 49
+"""The person may not sign in any more. PERMISSION_DENIED."""
+ERROR_REASON_RETIRED: ErrorReason.ValueType  # 50
+"""The register was retired: it may deliver what it has, and nothing else. FAILED_PRECONDITION."""
+ERROR_REASON_CODE_UNKNOWN: ErrorReason.ValueType  # 51
+"""The activation code does not exist, was used or is too old. NOT_FOUND."""
+ERROR_REASON_NAME_UNKNOWN: ErrorReason.ValueType  # 52
+"""No store, channel group, register, profile, schedule, role or period has this name. NOT_FOUND."""
+ERROR_REASON_IN_USE: ErrorReason.ValueType  # 53
+"""Something still stands on it: a store on its group, a price on its product, staff on a role.
+FAILED_PRECONDITION.
+"""
+ERROR_REASON_INCOMPLETE: ErrorReason.ValueType  # 54
+"""Sales are still to come home; the message names the registers. FAILED_PRECONDITION."""
+ERROR_REASON_PERIOD_CLOSED: ErrorReason.ValueType  # 55
+"""The period was closed before. FAILED_PRECONDITION."""
+ERROR_REASON_IMPORT_RUNNING: ErrorReason.ValueType  # 56
+"""Another import of the same kind is running. FAILED_PRECONDITION."""
+ERROR_REASON_CUSTOMER_UNKNOWN: ErrorReason.ValueType  # 57
+"""No customer has this id. NOT_FOUND."""
+ERROR_REASON_TENDER_NOT_TAKEN: ErrorReason.ValueType  # 58
+"""The shop does not take this way to pay. FAILED_PRECONDITION."""
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 60
 """A field is not what the contract says. INVALID_ARGUMENT."""
 ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 61
@@ -298,6 +354,10 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 71
 """The server failed in a way it does not explain; its log does. INTERNAL."""
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 72
 """The message is larger than the server takes. RESOURCE_EXHAUSTED."""
+ERROR_REASON_TLS_INVALID: ErrorReason.ValueType  # 73
+"""Certificates are missing, expired or not trusted. FAILED_PRECONDITION."""
+ERROR_REASON_NOT_INSTALLED: ErrorReason.ValueType  # 74
+"""Headquarters was not begun yet, or the place is not installed. FAILED_PRECONDITION."""
 ERROR_REASON_UNREACHABLE: ErrorReason.ValueType  # 90
 """Nobody answers at the address. UNAVAILABLE."""
 ERROR_REASON_TIMED_OUT: ErrorReason.ValueType  # 91

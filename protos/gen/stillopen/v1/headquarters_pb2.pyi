@@ -5,10 +5,13 @@ isort:skip_file
 
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
+from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from stillopen.v1 import realtime_pb2 as realtime_pb2
+from stillopen.v1 import sync_pb2 as sync_pb2
 from stillopen.v1 import types_pb2 as types_pb2
 import builtins as builtins
 import sys
@@ -21,6 +24,205 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _MasterDataKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MasterDataKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_MasterDataKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    MASTER_DATA_KIND_UNSPECIFIED: _MasterDataKind.ValueType  # 0
+    """Not a kind."""
+    MASTER_DATA_KIND_PRODUCT: _MasterDataKind.ValueType  # 1
+    """Products, with their barcodes and prices."""
+    MASTER_DATA_KIND_BARCODE: _MasterDataKind.ValueType  # 2
+    """Barcodes."""
+    MASTER_DATA_KIND_PRICE: _MasterDataKind.ValueType  # 3
+    """Prices; an id is the product's id, a space, and the beginning as 2026-01-31T00:00:00Z."""
+    MASTER_DATA_KIND_TAX_GROUP: _MasterDataKind.ValueType  # 4
+    """Tax groups that no product has."""
+    MASTER_DATA_KIND_CUSTOMER: _MasterDataKind.ValueType  # 5
+    """Customers."""
+    MASTER_DATA_KIND_TENDER_TYPE: _MasterDataKind.ValueType  # 6
+    """Tender types."""
+    MASTER_DATA_KIND_STAFF: _MasterDataKind.ValueType  # 7
+    """Staff."""
+    MASTER_DATA_KIND_ROLE: _MasterDataKind.ValueType  # 8
+    """Roles that nobody has."""
+
+class MasterDataKind(_MasterDataKind, metaclass=_MasterDataKindEnumTypeWrapper):
+    """Master data that can be removed."""
+
+MASTER_DATA_KIND_UNSPECIFIED: MasterDataKind.ValueType  # 0
+"""Not a kind."""
+MASTER_DATA_KIND_PRODUCT: MasterDataKind.ValueType  # 1
+"""Products, with their barcodes and prices."""
+MASTER_DATA_KIND_BARCODE: MasterDataKind.ValueType  # 2
+"""Barcodes."""
+MASTER_DATA_KIND_PRICE: MasterDataKind.ValueType  # 3
+"""Prices; an id is the product's id, a space, and the beginning as 2026-01-31T00:00:00Z."""
+MASTER_DATA_KIND_TAX_GROUP: MasterDataKind.ValueType  # 4
+"""Tax groups that no product has."""
+MASTER_DATA_KIND_CUSTOMER: MasterDataKind.ValueType  # 5
+"""Customers."""
+MASTER_DATA_KIND_TENDER_TYPE: MasterDataKind.ValueType  # 6
+"""Tender types."""
+MASTER_DATA_KIND_STAFF: MasterDataKind.ValueType  # 7
+"""Staff."""
+MASTER_DATA_KIND_ROLE: MasterDataKind.ValueType  # 8
+"""Roles that nobody has."""
+
+class _RegisterState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RegisterStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RegisterState.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    REGISTER_STATE_UNSPECIFIED: _RegisterState.ValueType  # 0
+    """Not said."""
+    REGISTER_STATE_NEW: _RegisterState.ValueType  # 1
+    """It was never made known with a code."""
+    REGISTER_STATE_ACTIVE: _RegisterState.ValueType  # 2
+    """It has a secret."""
+    REGISTER_STATE_RETIRED: _RegisterState.ValueType  # 3
+    """It was retired."""
+
+class RegisterState(_RegisterState, metaclass=_RegisterStateEnumTypeWrapper):
+    """Whether a register may work."""
+
+REGISTER_STATE_UNSPECIFIED: RegisterState.ValueType  # 0
+"""Not said."""
+REGISTER_STATE_NEW: RegisterState.ValueType  # 1
+"""It was never made known with a code."""
+REGISTER_STATE_ACTIVE: RegisterState.ValueType  # 2
+"""It has a secret."""
+REGISTER_STATE_RETIRED: RegisterState.ValueType  # 3
+"""It was retired."""
+
+class _SetUpKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SetUpKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_SetUpKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    SET_UP_KIND_UNSPECIFIED: _SetUpKind.ValueType  # 0
+    """Not a kind."""
+    SET_UP_KIND_CHANNEL_GROUP: _SetUpKind.ValueType  # 1
+    """A channel group."""
+    SET_UP_KIND_STORE: _SetUpKind.ValueType  # 2
+    """A store."""
+    SET_UP_KIND_REGISTER: _SetUpKind.ValueType  # 3
+    """A register."""
+    SET_UP_KIND_OFFLINE_PROFILE: _SetUpKind.ValueType  # 4
+    """An offline profile."""
+
+class SetUpKind(_SetUpKind, metaclass=_SetUpKindEnumTypeWrapper):
+    """Set-up that can be removed."""
+
+SET_UP_KIND_UNSPECIFIED: SetUpKind.ValueType  # 0
+"""Not a kind."""
+SET_UP_KIND_CHANNEL_GROUP: SetUpKind.ValueType  # 1
+"""A channel group."""
+SET_UP_KIND_STORE: SetUpKind.ValueType  # 2
+"""A store."""
+SET_UP_KIND_REGISTER: SetUpKind.ValueType  # 3
+"""A register."""
+SET_UP_KIND_OFFLINE_PROFILE: SetUpKind.ValueType  # 4
+"""An offline profile."""
+
+class _DownloadState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DownloadStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_DownloadState.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    DOWNLOAD_STATE_UNSPECIFIED: _DownloadState.ValueType  # 0
+    """Not said."""
+    DOWNLOAD_STATE_STARTED: _DownloadState.ValueType  # 1
+    """It is being made."""
+    DOWNLOAD_STATE_AVAILABLE: _DownloadState.ValueType  # 2
+    """It can be fetched."""
+    DOWNLOAD_STATE_REQUESTED: _DownloadState.ValueType  # 3
+    """It is on its way."""
+    DOWNLOAD_STATE_DOWNLOADED: _DownloadState.ValueType  # 4
+    """The replica has it and shows it soon."""
+    DOWNLOAD_STATE_APPLIED: _DownloadState.ValueType  # 5
+    """The replica shows it."""
+    DOWNLOAD_STATE_CANCELED: _DownloadState.ValueType  # 6
+    """It is not wanted any more: a snapshot took its place."""
+    DOWNLOAD_STATE_CREATE_FAILED: _DownloadState.ValueType  # 7
+    """It could not be made."""
+    DOWNLOAD_STATE_DOWNLOAD_FAILED: _DownloadState.ValueType  # 8
+    """It broke off on its way and begins again."""
+    DOWNLOAD_STATE_APPLY_FAILED: _DownloadState.ValueType  # 9
+    """The replica refused it, and says why."""
+    DOWNLOAD_STATE_SUSPENDED: _DownloadState.ValueType  # 10
+    """The profile pauses packages for it."""
+
+class DownloadState(_DownloadState, metaclass=_DownloadStateEnumTypeWrapper):
+    """Where a package stands for a replica; the incumbent's words and numbers."""
+
+DOWNLOAD_STATE_UNSPECIFIED: DownloadState.ValueType  # 0
+"""Not said."""
+DOWNLOAD_STATE_STARTED: DownloadState.ValueType  # 1
+"""It is being made."""
+DOWNLOAD_STATE_AVAILABLE: DownloadState.ValueType  # 2
+"""It can be fetched."""
+DOWNLOAD_STATE_REQUESTED: DownloadState.ValueType  # 3
+"""It is on its way."""
+DOWNLOAD_STATE_DOWNLOADED: DownloadState.ValueType  # 4
+"""The replica has it and shows it soon."""
+DOWNLOAD_STATE_APPLIED: DownloadState.ValueType  # 5
+"""The replica shows it."""
+DOWNLOAD_STATE_CANCELED: DownloadState.ValueType  # 6
+"""It is not wanted any more: a snapshot took its place."""
+DOWNLOAD_STATE_CREATE_FAILED: DownloadState.ValueType  # 7
+"""It could not be made."""
+DOWNLOAD_STATE_DOWNLOAD_FAILED: DownloadState.ValueType  # 8
+"""It broke off on its way and begins again."""
+DOWNLOAD_STATE_APPLY_FAILED: DownloadState.ValueType  # 9
+"""The replica refused it, and says why."""
+DOWNLOAD_STATE_SUSPENDED: DownloadState.ValueType  # 10
+"""The profile pauses packages for it."""
+
+class _UploadState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UploadStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_UploadState.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    UPLOAD_STATE_UNSPECIFIED: _UploadState.ValueType  # 0
+    """Not said."""
+    UPLOAD_STATE_AVAILABLE: _UploadState.ValueType  # 1
+    """The register has entries that nobody received."""
+    UPLOAD_STATE_UPLOADED: _UploadState.ValueType  # 2
+    """Entries are here and not applied yet."""
+    UPLOAD_STATE_APPLIED: _UploadState.ValueType  # 3
+    """Everything is applied."""
+    UPLOAD_STATE_CANCELED: _UploadState.ValueType  # 4
+    """A person declared the rest lost."""
+    UPLOAD_STATE_APPLY_FAILED: _UploadState.ValueType  # 5
+    """Entries are quarantined or in conflict."""
+    UPLOAD_STATE_READ_FAILED: _UploadState.ValueType  # 6
+    """Entries came damaged."""
+
+class UploadState(_UploadState, metaclass=_UploadStateEnumTypeWrapper):
+    """Where a register's journal stands; the incumbent's words."""
+
+UPLOAD_STATE_UNSPECIFIED: UploadState.ValueType  # 0
+"""Not said."""
+UPLOAD_STATE_AVAILABLE: UploadState.ValueType  # 1
+"""The register has entries that nobody received."""
+UPLOAD_STATE_UPLOADED: UploadState.ValueType  # 2
+"""Entries are here and not applied yet."""
+UPLOAD_STATE_APPLIED: UploadState.ValueType  # 3
+"""Everything is applied."""
+UPLOAD_STATE_CANCELED: UploadState.ValueType  # 4
+"""A person declared the rest lost."""
+UPLOAD_STATE_APPLY_FAILED: UploadState.ValueType  # 5
+"""Entries are quarantined or in conflict."""
+UPLOAD_STATE_READ_FAILED: UploadState.ValueType  # 6
+"""Entries came damaged."""
+
 @typing.final
 class ImportProductsRequest(message.Message):
     """Request of ImportProducts: a part of the rows."""
@@ -28,6 +230,9 @@ class ImportProductsRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
     @builtins.property
     def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Product]:
         """Rows in order, at most 5,000."""
@@ -36,10 +241,11 @@ class ImportProductsRequest(message.Message):
         self,
         *,
         rows: abc.Iterable[types_pb2.Product] | None = ...,
+        check_only: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,6 +278,9 @@ class ImportStaffRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
     @builtins.property
     def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.StaffMember]:
         """Rows in order, at most 5,000. Each has a password hash, never a password."""
@@ -80,10 +289,11 @@ class ImportStaffRequest(message.Message):
         self,
         *,
         rows: abc.Iterable[types_pb2.StaffMember] | None = ...,
+        check_only: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,18 +398,121 @@ class UpdateParametersResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     PARAMETERS_FIELD_NUMBER: builtins.int
+    LOCKS_WITH_OLDER_TERMS_FIELD_NUMBER: builtins.int
+    OLDER_TERMS_END_WITHIN_FIELD_NUMBER: builtins.int
+    locks_with_older_terms: builtins.int
+    """How many open locks keep the terms under which they were granted, because those allow more than
+    the new parameters do.
+    """
     @builtins.property
     def parameters(self) -> types_pb2.Parameters:
         """The parameters now in force."""
+
+    @builtins.property
+    def older_terms_end_within(self) -> duration_pb2.Duration:
+        """For how long at most one of them may still be concluded."""
 
     def __init__(
         self,
         *,
         parameters: types_pb2.Parameters | None = ...,
+        locks_with_older_terms: builtins.int = ...,
+        older_terms_end_within: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["older_terms_end_within", b"older_terms_end_within", "parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["locks_with_older_terms", b"locks_with_older_terms", "older_terms_end_within", b"older_terms_end_within", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListParameterVersionsRequest(message.Message):
+    """Request of ListParameterVersions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 500."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListParameterVersionsResponse(message.Message):
+    """Response of ListParameterVersions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def versions(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Parameters]:
+        """The versions, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        versions: abc.Iterable[types_pb2.Parameters] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReloadParametersRequest(message.Message):
+    """Request of ReloadParameters."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReloadParametersResponse(message.Message):
+    """Response of ReloadParameters."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    RUNS_FIELD_NUMBER: builtins.int
+    version: builtins.int
+    """The version that is on its way."""
+    @builtins.property
+    def runs(self) -> containers.RepeatedCompositeFieldContainer[DistributionRun]:
+        """The runs that carry it; empty when every group has it already."""
+
+    def __init__(
+        self,
+        *,
+        version: builtins.int = ...,
+        runs: abc.Iterable[DistributionRun] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["runs", b"runs", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -290,12 +603,17 @@ class GetOfflineProfileRequest(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Which; empty for "Default"."""
     def __init__(
         self,
+        *,
+        name: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,6 +636,71 @@ class GetOfflineProfileResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListOfflineProfilesRequest(message.Message):
+    """Request of ListOfflineProfiles."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OfflineProfileUse(message.Message):
+    """An offline profile and who has it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OFFLINE_PROFILE_FIELD_NUMBER: builtins.int
+    STORE_IDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def offline_profile(self) -> types_pb2.OfflineProfile:
+        """The profile."""
+
+    @builtins.property
+    def store_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The stores that have it."""
+
+    def __init__(
+        self,
+        *,
+        offline_profile: types_pb2.OfflineProfile | None = ...,
+        store_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile", "store_ids", b"store_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListOfflineProfilesResponse(message.Message):
+    """Response of ListOfflineProfiles."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PROFILES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def profiles(self) -> containers.RepeatedCompositeFieldContainer[OfflineProfileUse]:
+        """The profiles, by name; at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        profiles: abc.Iterable[OfflineProfileUse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["profiles", b"profiles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -542,16 +925,70 @@ class GetCompletenessRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     REGISTER_ID_FIELD_NUMBER: builtins.int
+    ONLY_OPEN_FIELD_NUMBER: builtins.int
     register_id: builtins.str
     """One register; empty for all."""
+    only_open: builtins.bool
+    """Whether only registers and lanes are wanted that are not complete, or have alarms that nobody
+    acknowledged.
+    """
     def __init__(
         self,
         *,
         register_id: builtins.str = ...,
+        only_open: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["register_id", b"register_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["only_open", b"only_open", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterCompleteness(message.Message):
+    """What has come home of a register, and how it stood when it was last heard."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    COMPLETE_FIELD_NUMBER: builtins.int
+    LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    ENTRIES_MISSING_FIELD_NUMBER: builtins.int
+    RETIRED_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    store_id: builtins.str
+    """Its store; empty for one that headquarters only knows by its journal."""
+    complete: builtins.bool
+    """Whether everything it claimed is here and applied."""
+    entries_missing: builtins.int
+    """Entries that it claimed and that are not here."""
+    retired: builtins.bool
+    """Whether it was retired."""
+    @builtins.property
+    def last_contact_time(self) -> timestamp_pb2.Timestamp:
+        """When it was last heard; absent for never."""
+
+    @builtins.property
+    def report(self) -> sync_pb2.RegisterReport:
+        """The last thing it said of itself; absent for never."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        store_id: builtins.str = ...,
+        complete: builtins.bool = ...,
+        last_contact_time: timestamp_pb2.Timestamp | None = ...,
+        report: sync_pb2.RegisterReport | None = ...,
+        entries_missing: builtins.int = ...,
+        retired: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "entries_missing", b"entries_missing", "last_contact_time", b"last_contact_time", "register_id", b"register_id", "report", b"report", "retired", b"retired", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -737,6 +1174,7 @@ class GetCompletenessResponse(message.Message):
     COMPLETE_FIELD_NUMBER: builtins.int
     RECOVERING_FIELD_NUMBER: builtins.int
     OTHER_ALARMS_FIELD_NUMBER: builtins.int
+    REGISTERS_FIELD_NUMBER: builtins.int
     complete: builtins.bool
     """True when every claimed entry of every lane that is not declared lost is here and applied."""
     recovering: builtins.str
@@ -749,6 +1187,10 @@ class GetCompletenessResponse(message.Message):
     def other_alarms(self) -> containers.RepeatedCompositeFieldContainer[LaneAlarm]:
         """Alarms of no lane: channels that take turns."""
 
+    @builtins.property
+    def registers(self) -> containers.RepeatedCompositeFieldContainer[RegisterCompleteness]:
+        """Every register, by id, also those that have no lane yet."""
+
     def __init__(
         self,
         *,
@@ -756,10 +1198,11 @@ class GetCompletenessResponse(message.Message):
         complete: builtins.bool = ...,
         recovering: builtins.str = ...,
         other_alarms: abc.Iterable[LaneAlarm] | None = ...,
+        registers: abc.Iterable[RegisterCompleteness] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "lanes", b"lanes", "other_alarms", b"other_alarms", "recovering", b"recovering"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["complete", b"complete", "lanes", b"lanes", "other_alarms", b"other_alarms", "recovering", b"recovering", "registers", b"registers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1088,5 +1531,2430 @@ class GetStandingResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["lane_known", b"lane_known", "not_home", b"not_home", "recovering", b"recovering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceSignInRequest(message.Message):
+    """Request of SignIn."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STAFF_ID_FIELD_NUMBER: builtins.int
+    PASSWORD_FIELD_NUMBER: builtins.int
+    staff_id: builtins.str
+    """Who."""
+    password: builtins.str
+    """The password; never kept, never logged."""
+    def __init__(
+        self,
+        *,
+        staff_id: builtins.str = ...,
+        password: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["password", b"password", "staff_id", b"staff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceSignInResponse(message.Message):
+    """Response of SignIn."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: builtins.int
+    STAFF_FIELD_NUMBER: builtins.int
+    EXPIRES_IN_FIELD_NUMBER: builtins.int
+    token: builtins.str
+    """What proves from now on who calls: "person:ID" in stillopen-caller, this in stillopen-secret."""
+    @builtins.property
+    def staff(self) -> types_pb2.StaffMember:
+        """Who it is, with the role's permissions."""
+
+    @builtins.property
+    def expires_in(self) -> duration_pb2.Duration:
+        """For how long the token is good."""
+
+    def __init__(
+        self,
+        *,
+        token: builtins.str = ...,
+        staff: types_pb2.StaffMember | None = ...,
+        expires_in: duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["expires_in", b"expires_in", "staff", b"staff"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["expires_in", b"expires_in", "staff", b"staff", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceSignOutRequest(message.Message):
+    """Request of SignOut."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceSignOutResponse(message.Message):
+    """Response of SignOut."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportBarcodesRequest(message.Message):
+    """Request of ImportBarcodes: a part of the rows."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
+    @builtins.property
+    def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Barcode]:
+        """Rows in order, at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: abc.Iterable[types_pb2.Barcode] | None = ...,
+        check_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportBarcodesResponse(message.Message):
+    """Response of ImportBarcodes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def report(self) -> types_pb2.ImportReport:
+        """What was done."""
+
+    def __init__(
+        self,
+        *,
+        report: types_pb2.ImportReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportPricesRequest(message.Message):
+    """Request of ImportPrices: a part of the rows."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
+    @builtins.property
+    def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Price]:
+        """Rows in order, at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: abc.Iterable[types_pb2.Price] | None = ...,
+        check_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportPricesResponse(message.Message):
+    """Response of ImportPrices."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def report(self) -> types_pb2.ImportReport:
+        """What was done."""
+
+    def __init__(
+        self,
+        *,
+        report: types_pb2.ImportReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportTaxGroupsRequest(message.Message):
+    """Request of ImportTaxGroups: a part of the rows."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
+    @builtins.property
+    def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.TaxGroup]:
+        """Rows in order, at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: abc.Iterable[types_pb2.TaxGroup] | None = ...,
+        check_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportTaxGroupsResponse(message.Message):
+    """Response of ImportTaxGroups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def report(self) -> types_pb2.ImportReport:
+        """What was done."""
+
+    def __init__(
+        self,
+        *,
+        report: types_pb2.ImportReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportCustomersRequest(message.Message):
+    """Request of ImportCustomers: a part of the rows."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
+    @builtins.property
+    def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Customer]:
+        """Rows in order, at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: abc.Iterable[types_pb2.Customer] | None = ...,
+        check_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportCustomersResponse(message.Message):
+    """Response of ImportCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def report(self) -> types_pb2.ImportReport:
+        """What was done."""
+
+    def __init__(
+        self,
+        *,
+        report: types_pb2.ImportReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportTenderTypesRequest(message.Message):
+    """Request of ImportTenderTypes: a part of the rows."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    CHECK_ONLY_FIELD_NUMBER: builtins.int
+    check_only: builtins.bool
+    """Whether the rows are only checked and nothing is changed. Read from the first message."""
+    @builtins.property
+    def rows(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.TenderType]:
+        """Rows in order, at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: abc.Iterable[types_pb2.TenderType] | None = ...,
+        check_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check_only", b"check_only", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportTenderTypesResponse(message.Message):
+    """Response of ImportTenderTypes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def report(self) -> types_pb2.ImportReport:
+        """What was done."""
+
+    def __init__(
+        self,
+        *,
+        report: types_pb2.ImportReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveMasterDataRequest(message.Message):
+    """Request of RemoveMasterData."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    IDS_FIELD_NUMBER: builtins.int
+    kind: MasterDataKind.ValueType
+    """What they are."""
+    @builtins.property
+    def ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Which, at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        kind: MasterDataKind.ValueType = ...,
+        ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ids", b"ids", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveMasterDataResponse(message.Message):
+    """Response of RemoveMasterData."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: builtins.int
+    removed: builtins.int
+    """How many were removed."""
+    def __init__(
+        self,
+        *,
+        removed: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListProductsRequest(message.Message):
+    """Request of ListProducts."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListProductsResponse(message.Message):
+    """Response of ListProducts."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PRODUCTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def products(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Product]:
+        """The products, by id."""
+
+    def __init__(
+        self,
+        *,
+        products: abc.Iterable[types_pb2.Product] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "products", b"products"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListBarcodesRequest(message.Message):
+    """Request of ListBarcodes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListBarcodesResponse(message.Message):
+    """Response of ListBarcodes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BARCODES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def barcodes(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Barcode]:
+        """The barcodes, in their order."""
+
+    def __init__(
+        self,
+        *,
+        barcodes: abc.Iterable[types_pb2.Barcode] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["barcodes", b"barcodes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPricesRequest(message.Message):
+    """Request of ListPrices."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPricesResponse(message.Message):
+    """Response of ListPrices."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PRICES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def prices(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Price]:
+        """The prices, by product and beginning."""
+
+    def __init__(
+        self,
+        *,
+        prices: abc.Iterable[types_pb2.Price] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "prices", b"prices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTaxGroupsRequest(message.Message):
+    """Request of ListTaxGroups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTaxGroupsResponse(message.Message):
+    """Response of ListTaxGroups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TAX_GROUPS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def tax_groups(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.TaxGroup]:
+        """The tax groups, by id."""
+
+    def __init__(
+        self,
+        *,
+        tax_groups: abc.Iterable[types_pb2.TaxGroup] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "tax_groups", b"tax_groups"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListCustomersRequest(message.Message):
+    """Request of ListCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListCustomersResponse(message.Message):
+    """Response of ListCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CUSTOMERS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def customers(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Customer]:
+        """The customers, by id."""
+
+    def __init__(
+        self,
+        *,
+        customers: abc.Iterable[types_pb2.Customer] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customers", b"customers", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTenderTypesRequest(message.Message):
+    """Request of ListTenderTypes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTenderTypesResponse(message.Message):
+    """Response of ListTenderTypes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TENDER_TYPES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def tender_types(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.TenderType]:
+        """The tender types, by id."""
+
+    def __init__(
+        self,
+        *,
+        tender_types: abc.Iterable[types_pb2.TenderType] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "tender_types", b"tender_types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListStaffRequest(message.Message):
+    """Request of ListStaff."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListStaffResponse(message.Message):
+    """Response of ListStaff."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STAFF_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def staff(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.StaffMember]:
+        """The staff, by id, without password hashes."""
+
+    def __init__(
+        self,
+        *,
+        staff: abc.Iterable[types_pb2.StaffMember] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "staff", b"staff"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListRolesRequest(message.Message):
+    """Request of ListRoles."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListRolesResponse(message.Message):
+    """Response of ListRoles."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def roles(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Role]:
+        """The roles, by id."""
+
+    def __init__(
+        self,
+        *,
+        roles: abc.Iterable[types_pb2.Role] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateRoleRequest(message.Message):
+    """Request of UpdateRole."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def role(self) -> types_pb2.Role:
+        """The role."""
+
+    def __init__(
+        self,
+        *,
+        role: types_pb2.Role | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateRoleResponse(message.Message):
+    """Response of UpdateRole."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def role(self) -> types_pb2.Role:
+        """The role as it is now."""
+
+    def __init__(
+        self,
+        *,
+        role: types_pb2.Role | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ChannelGroup(message.Message):
+    """Stores that get the same packages."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    STORE_IDS_FIELD_NUMBER: builtins.int
+    group_id: builtins.str
+    """Identifies the group."""
+    name: builtins.str
+    """The name for people."""
+    @builtins.property
+    def store_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The stores in it. Set only in answers."""
+
+    def __init__(
+        self,
+        *,
+        group_id: builtins.str = ...,
+        name: builtins.str = ...,
+        store_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["group_id", b"group_id", "name", b"name", "store_ids", b"store_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateChannelGroupRequest(message.Message):
+    """Request of UpdateChannelGroup."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def group(self) -> ChannelGroup:
+        """The group."""
+
+    def __init__(
+        self,
+        *,
+        group: ChannelGroup | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["group", b"group"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["group", b"group"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateChannelGroupResponse(message.Message):
+    """Response of UpdateChannelGroup."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def group(self) -> ChannelGroup:
+        """The group as it is now."""
+
+    def __init__(
+        self,
+        *,
+        group: ChannelGroup | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["group", b"group"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["group", b"group"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListChannelGroupsRequest(message.Message):
+    """Request of ListChannelGroups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListChannelGroupsResponse(message.Message):
+    """Response of ListChannelGroups."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def groups(self) -> containers.RepeatedCompositeFieldContainer[ChannelGroup]:
+        """The groups, by id."""
+
+    def __init__(
+        self,
+        *,
+        groups: abc.Iterable[ChannelGroup] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["groups", b"groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Store(message.Message):
+    """A store, and the channel that serves it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    GROUP_ID_FIELD_NUMBER: builtins.int
+    OFFLINE_PROFILE_FIELD_NUMBER: builtins.int
+    ACTIVATED_TIME_FIELD_NUMBER: builtins.int
+    LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """Identifies the store; its channel calls itself so."""
+    name: builtins.str
+    """The name for people."""
+    group_id: builtins.str
+    """The channel group; empty for "Default"."""
+    offline_profile: builtins.str
+    """The offline profile of its registers; empty for "Default"."""
+    @builtins.property
+    def activated_time(self) -> timestamp_pb2.Timestamp:
+        """When its channel was last made known; absent before. Set only in answers."""
+
+    @builtins.property
+    def last_contact_time(self) -> timestamp_pb2.Timestamp:
+        """When its channel was last heard; absent for never. Set only in answers."""
+
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+        name: builtins.str = ...,
+        group_id: builtins.str = ...,
+        offline_profile: builtins.str = ...,
+        activated_time: timestamp_pb2.Timestamp | None = ...,
+        last_contact_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["activated_time", b"activated_time", "last_contact_time", b"last_contact_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_time", b"activated_time", "group_id", b"group_id", "last_contact_time", b"last_contact_time", "name", b"name", "offline_profile", b"offline_profile", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateStoreRequest(message.Message):
+    """Request of UpdateStore."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def store(self) -> Store:
+        """The store."""
+
+    def __init__(
+        self,
+        *,
+        store: Store | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["store", b"store"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateStoreResponse(message.Message):
+    """Response of UpdateStore."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def store(self) -> Store:
+        """The store as it is now."""
+
+    def __init__(
+        self,
+        *,
+        store: Store | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["store", b"store"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListStoresRequest(message.Message):
+    """Request of ListStores."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListStoresResponse(message.Message):
+    """Response of ListStores."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def stores(self) -> containers.RepeatedCompositeFieldContainer[Store]:
+        """The stores, by id."""
+
+    def __init__(
+        self,
+        *,
+        stores: abc.Iterable[Store] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "stores", b"stores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterRow(message.Message):
+    """A register."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    SUPPORT_OFFLINE_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    ACTIVATED_TIME_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """Identifies the register."""
+    store_id: builtins.str
+    """Its store."""
+    name: builtins.str
+    """The name for people."""
+    support_offline: builtins.bool
+    """Whether it may work offline, and gets packages. Absent means no."""
+    state: RegisterState.ValueType
+    """Whether it may work. Set only in answers."""
+    @builtins.property
+    def activated_time(self) -> timestamp_pb2.Timestamp:
+        """When it was last made known; absent before. Set only in answers."""
+
+    @builtins.property
+    def report(self) -> sync_pb2.RegisterReport:
+        """The last thing it said of itself; absent for never. Set only in answers."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        store_id: builtins.str = ...,
+        name: builtins.str = ...,
+        support_offline: builtins.bool = ...,
+        state: RegisterState.ValueType = ...,
+        activated_time: timestamp_pb2.Timestamp | None = ...,
+        report: sync_pb2.RegisterReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["activated_time", b"activated_time", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activated_time", b"activated_time", "name", b"name", "register_id", b"register_id", "report", b"report", "state", b"state", "store_id", b"store_id", "support_offline", b"support_offline"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateRegisterRequest(message.Message):
+    """Request of UpdateRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def register(self) -> RegisterRow:
+        """The register."""
+
+    def __init__(
+        self,
+        *,
+        register: RegisterRow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["register", b"register"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["register", b"register"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateRegisterResponse(message.Message):
+    """Response of UpdateRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def register(self) -> RegisterRow:
+        """The register as it is now."""
+
+    def __init__(
+        self,
+        *,
+        register: RegisterRow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["register", b"register"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["register", b"register"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListRegistersRequest(message.Message):
+    """Request of ListRegisters."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    store_id: builtins.str
+    """One store's only; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        store_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListRegistersResponse(message.Message):
+    """Response of ListRegisters."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTERS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def registers(self) -> containers.RepeatedCompositeFieldContainer[RegisterRow]:
+        """The registers, by id."""
+
+    def __init__(
+        self,
+        *,
+        registers: abc.Iterable[RegisterRow] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "registers", b"registers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveSetUpRequest(message.Message):
+    """Request of RemoveSetUp."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    kind: SetUpKind.ValueType
+    """What it is."""
+    id: builtins.str
+    """Which."""
+    def __init__(
+        self,
+        *,
+        kind: SetUpKind.ValueType = ...,
+        id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["id", b"id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveSetUpResponse(message.Message):
+    """Response of RemoveSetUp."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateActivationCodeRequest(message.Message):
+    """Request of CreateActivationCode."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """A register, or"""
+    store_id: builtins.str
+    """a store, for its channel."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        store_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["register_id", b"register_id", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateActivationCodeResponse(message.Message):
+    """Response of CreateActivationCode."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTIVATION_CODE_FIELD_NUMBER: builtins.int
+    EXPIRES_IN_FIELD_NUMBER: builtins.int
+    activation_code: builtins.str
+    """The code, to be typed at the device: groups of letters and digits. Shown once."""
+    @builtins.property
+    def expires_in(self) -> duration_pb2.Duration:
+        """For how long it is good."""
+
+    def __init__(
+        self,
+        *,
+        activation_code: builtins.str = ...,
+        expires_in: duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["expires_in", b"expires_in"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activation_code", b"activation_code", "expires_in", b"expires_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ActivateChannelRequest(message.Message):
+    """Request of ActivateChannel."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTIVATION_CODE_FIELD_NUMBER: builtins.int
+    activation_code: builtins.str
+    """The one-time code."""
+    def __init__(
+        self,
+        *,
+        activation_code: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activation_code", b"activation_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ActivateChannelResponse(message.Message):
+    """Response of ActivateChannel."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """The store that the code was for."""
+    secret: builtins.str
+    """What proves from now on that the caller is this store's channel. Shown once."""
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["secret", b"secret", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceActivateRegisterRequest(message.Message):
+    """Request of ActivateRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTIVATION_CODE_FIELD_NUMBER: builtins.int
+    activation_code: builtins.str
+    """The one-time code."""
+    def __init__(
+        self,
+        *,
+        activation_code: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activation_code", b"activation_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeadquartersServiceActivateRegisterResponse(message.Message):
+    """Response of ActivateRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    CREDENTIAL_VERSION_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register that the code was for; of the channel's store."""
+    secret: builtins.str
+    """What proves from now on that the caller is this register. Shown once, to be passed on."""
+    credential_version: builtins.int
+    """Rises with each activation, so that the newest secret is known."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        secret: builtins.str = ...,
+        credential_version: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["credential_version", b"credential_version", "register_id", b"register_id", "secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RetireRegisterRequest(message.Message):
+    """Request of RetireRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    FORCE_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    reason: builtins.str
+    """Why; kept with who and when."""
+    force: builtins.bool
+    """Whether to retire it although sales are not home: its lanes are declared lost."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        reason: builtins.str = ...,
+        force: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["force", b"force", "reason", b"reason", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RetireRegisterResponse(message.Message):
+    """Response of RetireRegister."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_FIELD_NUMBER: builtins.int
+    LOST_LANES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def register(self) -> RegisterRow:
+        """The register as it is now."""
+
+    @builtins.property
+    def lost_lanes(self) -> containers.RepeatedCompositeFieldContainer[LostLane]:
+        """The lanes that were declared lost."""
+
+    def __init__(
+        self,
+        *,
+        register: RegisterRow | None = ...,
+        lost_lanes: abc.Iterable[LostLane] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["register", b"register"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lost_lanes", b"lost_lanes", "register", b"register"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AuditEntry(message.Message):
+    """Something that a person did."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    PERSON_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    person: builtins.str
+    """Who."""
+    action: builtins.str
+    """What: the name of the operation."""
+    subject: builtins.str
+    """To what."""
+    detail: builtins.str
+    """Why, or what exactly; no secrets."""
+    @builtins.property
+    def time(self) -> timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        time: timestamp_pb2.Timestamp | None = ...,
+        person: builtins.str = ...,
+        action: builtins.str = ...,
+        subject: builtins.str = ...,
+        detail: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "detail", b"detail", "person", b"person", "subject", b"subject", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListAuditRequest(message.Message):
+    """Request of ListAudit."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    subject: builtins.str
+    """What concerns this only; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        subject: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListAuditResponse(message.Message):
+    """Response of ListAudit."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[AuditEntry]:
+        """The entries, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: abc.Iterable[AuditEntry] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DistributionSchedule(message.Message):
+    """What carries master data to which stores, and when."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    JOBS_FIELD_NUMBER: builtins.int
+    GROUP_IDS_FIELD_NUMBER: builtins.int
+    ON_CHANGE_FIELD_NUMBER: builtins.int
+    EVERY_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
+    LAST_RUN_TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Identifies the schedule."""
+    on_change: builtins.bool
+    """Whether it runs as soon as something changed; then `every` is the least time between two runs."""
+    paused: builtins.bool
+    """Whether it does not run by itself. Absent means no."""
+    @builtins.property
+    def jobs(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The jobs: 1010 customers, 1020 prices, 1040 products, 1060 staff, 1070 channel configuration, 1080
+        tax, 1090 registers, 1110 global configuration, 9999 all.
+        """
+
+    @builtins.property
+    def group_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The channel groups; empty for all, also those to come."""
+
+    @builtins.property
+    def every(self) -> duration_pb2.Duration:
+        """How often it runs; absent or zero with neither this nor on_change: only when somebody runs it."""
+
+    @builtins.property
+    def last_run_time(self) -> timestamp_pb2.Timestamp:
+        """When it ran last; absent for never. Set only in answers."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        jobs: abc.Iterable[builtins.int] | None = ...,
+        group_ids: abc.Iterable[builtins.str] | None = ...,
+        on_change: builtins.bool = ...,
+        every: duration_pb2.Duration | None = ...,
+        paused: builtins.bool = ...,
+        last_run_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["every", b"every", "last_run_time", b"last_run_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["every", b"every", "group_ids", b"group_ids", "jobs", b"jobs", "last_run_time", b"last_run_time", "name", b"name", "on_change", b"on_change", "paused", b"paused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateDistributionScheduleRequest(message.Message):
+    """Request of UpdateDistributionSchedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedule(self) -> DistributionSchedule:
+        """The schedule."""
+
+    def __init__(
+        self,
+        *,
+        schedule: DistributionSchedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateDistributionScheduleResponse(message.Message):
+    """Response of UpdateDistributionSchedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedule(self) -> DistributionSchedule:
+        """The schedule as it is now."""
+
+    def __init__(
+        self,
+        *,
+        schedule: DistributionSchedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDistributionSchedulesRequest(message.Message):
+    """Request of ListDistributionSchedules."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDistributionSchedulesResponse(message.Message):
+    """Response of ListDistributionSchedules."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedules(self) -> containers.RepeatedCompositeFieldContainer[DistributionSchedule]:
+        """The schedules, by name; at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        schedules: abc.Iterable[DistributionSchedule] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedules", b"schedules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveDistributionScheduleRequest(message.Message):
+    """Request of RemoveDistributionSchedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The schedule."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveDistributionScheduleResponse(message.Message):
+    """Response of RemoveDistributionSchedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RunDistributionScheduleRequest(message.Message):
+    """Request of RunDistributionSchedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The schedule."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RunDistributionScheduleResponse(message.Message):
+    """Response of RunDistributionSchedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def runs(self) -> containers.RepeatedCompositeFieldContainer[DistributionRun]:
+        """One for each group that something changed for; empty when every group has everything."""
+
+    def __init__(
+        self,
+        *,
+        runs: abc.Iterable[DistributionRun] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DistributionRun(message.Message):
+    """A run for one channel group: it made one package."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    JOBS_FIELD_NUMBER: builtins.int
+    GROUP_ID_FIELD_NUMBER: builtins.int
+    BEGIN_TIME_FIELD_NUMBER: builtins.int
+    DURATION_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    REMOVED_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    run_id: builtins.int
+    """Rises with each run."""
+    schedule: builtins.str
+    """The schedule."""
+    group_id: builtins.str
+    """The channel group."""
+    sequence: builtins.int
+    """The sequence of the package in the group's log."""
+    changed: builtins.int
+    """How many rows it changes."""
+    removed: builtins.int
+    """How many rows it removes."""
+    size: builtins.int
+    """How large the package is, in bytes."""
+    failure: builtins.str
+    """What went wrong; empty when nothing did. A failed run is repeated by the next."""
+    @builtins.property
+    def jobs(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Its jobs then."""
+
+    @builtins.property
+    def begin_time(self) -> timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @builtins.property
+    def duration(self) -> duration_pb2.Duration:
+        """How long it took."""
+
+    def __init__(
+        self,
+        *,
+        run_id: builtins.int = ...,
+        schedule: builtins.str = ...,
+        jobs: abc.Iterable[builtins.int] | None = ...,
+        group_id: builtins.str = ...,
+        begin_time: timestamp_pb2.Timestamp | None = ...,
+        duration: duration_pb2.Duration | None = ...,
+        sequence: builtins.int = ...,
+        changed: builtins.int = ...,
+        removed: builtins.int = ...,
+        size: builtins.int = ...,
+        failure: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "changed", b"changed", "duration", b"duration", "failure", b"failure", "group_id", b"group_id", "jobs", b"jobs", "removed", b"removed", "run_id", b"run_id", "schedule", b"schedule", "sequence", b"sequence", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDistributionRunsRequest(message.Message):
+    """Request of ListDistributionRuns."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    GROUP_ID_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    group_id: builtins.str
+    """One group's only; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        group_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDistributionRunsResponse(message.Message):
+    """Response of ListDistributionRuns."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def runs(self) -> containers.RepeatedCompositeFieldContainer[DistributionRun]:
+        """The runs, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        runs: abc.Iterable[DistributionRun] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Replica(message.Message):
+    """A database that shows a group's master data."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    GROUP_ID_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    NEWEST_SEQUENCE_FIELD_NUMBER: builtins.int
+    BEHIND_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """The store, for its channel's; also that of the register."""
+    register_id: builtins.str
+    """The register; empty for the channel's."""
+    group_id: builtins.str
+    """The channel group."""
+    sequence: builtins.int
+    """Through which package of the group's log it has everything; 0 for nothing."""
+    newest_sequence: builtins.int
+    """The newest package of the group."""
+    behind: builtins.int
+    """How many packages it lacks."""
+    state: DownloadState.ValueType
+    """Where the next one stands."""
+    message: builtins.str
+    """Why, for people; empty when nothing is wrong."""
+    @builtins.property
+    def last_contact_time(self) -> timestamp_pb2.Timestamp:
+        """When it was last heard; absent for never."""
+
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+        register_id: builtins.str = ...,
+        group_id: builtins.str = ...,
+        sequence: builtins.int = ...,
+        newest_sequence: builtins.int = ...,
+        behind: builtins.int = ...,
+        state: DownloadState.ValueType = ...,
+        message: builtins.str = ...,
+        last_contact_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["behind", b"behind", "group_id", b"group_id", "last_contact_time", b"last_contact_time", "message", b"message", "newest_sequence", b"newest_sequence", "register_id", b"register_id", "sequence", b"sequence", "state", b"state", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListReplicasRequest(message.Message):
+    """Request of ListReplicas."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    GROUP_ID_FIELD_NUMBER: builtins.int
+    ONLY_BEHIND_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    group_id: builtins.str
+    """One group's only; empty for all."""
+    only_behind: builtins.bool
+    """Only those that lack something."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        group_id: builtins.str = ...,
+        only_behind: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["group_id", b"group_id", "only_behind", b"only_behind", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListReplicasResponse(message.Message):
+    """Response of ListReplicas."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPLICAS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def replicas(self) -> containers.RepeatedCompositeFieldContainer[Replica]:
+        """The replicas, by store and register."""
+
+    def __init__(
+        self,
+        *,
+        replicas: abc.Iterable[Replica] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "replicas", b"replicas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DownloadSession(message.Message):
+    """A package on its way to a replica."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    RUN_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """The replica's store."""
+    register_id: builtins.str
+    """The register; empty for the channel's."""
+    state: DownloadState.ValueType
+    """Where it stands."""
+    message: builtins.str
+    """Why, for people."""
+    @builtins.property
+    def run(self) -> DistributionRun:
+        """The run that made the package."""
+
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+        register_id: builtins.str = ...,
+        run: DistributionRun | None = ...,
+        state: DownloadState.ValueType = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["message", b"message", "register_id", b"register_id", "run", b"run", "state", b"state", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDownloadSessionsRequest(message.Message):
+    """Request of ListDownloadSessions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    store_id: builtins.str
+    """One store's only; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        store_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDownloadSessionsResponse(message.Message):
+    """Response of ListDownloadSessions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def sessions(self) -> containers.RepeatedCompositeFieldContainer[DownloadSession]:
+        """The sessions."""
+
+    def __init__(
+        self,
+        *,
+        sessions: abc.Iterable[DownloadSession] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UploadSession(message.Message):
+    """The journal of one start of a register, on its way."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    STORE_ID_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    CLAIMED_FIELD_NUMBER: builtins.int
+    STORED_FIELD_NUMBER: builtins.int
+    APPLIED_FIELD_NUMBER: builtins.int
+    LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    store_id: builtins.str
+    """Its store; empty when it is not known."""
+    epoch: builtins.int
+    """The lane."""
+    state: UploadState.ValueType
+    """Where it stands."""
+    claimed: builtins.int
+    """How many entries the register claimed."""
+    stored: builtins.int
+    """How many are here."""
+    applied: builtins.int
+    """How many of them have taken effect."""
+    @builtins.property
+    def last_contact_time(self) -> timestamp_pb2.Timestamp:
+        """When the register was last heard."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        store_id: builtins.str = ...,
+        epoch: builtins.int = ...,
+        state: UploadState.ValueType = ...,
+        claimed: builtins.int = ...,
+        stored: builtins.int = ...,
+        applied: builtins.int = ...,
+        last_contact_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["applied", b"applied", "claimed", b"claimed", "epoch", b"epoch", "last_contact_time", b"last_contact_time", "register_id", b"register_id", "state", b"state", "store_id", b"store_id", "stored", b"stored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListUploadSessionsRequest(message.Message):
+    """Request of ListUploadSessions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    ONLY_OPEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    register_id: builtins.str
+    """One register's only; empty for all."""
+    only_open: builtins.bool
+    """Only those that are not APPLIED."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        register_id: builtins.str = ...,
+        only_open: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["only_open", b"only_open", "page_size", b"page_size", "page_token", b"page_token", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListUploadSessionsResponse(message.Message):
+    """Response of ListUploadSessions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def sessions(self) -> containers.RepeatedCompositeFieldContainer[UploadSession]:
+        """The sessions, by register."""
+
+    def __init__(
+        self,
+        *,
+        sessions: abc.Iterable[UploadSession] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ClosePeriodRequest(message.Message):
+    """Request of ClosePeriod."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PERIOD_ID_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    OVERRIDE_REASON_FIELD_NUMBER: builtins.int
+    period_id: builtins.str
+    """Identifies the period: 2026-11, say."""
+    override_reason: builtins.str
+    """Why it is closed although registers are not complete; empty refuses then."""
+    @builtins.property
+    def end_time(self) -> timestamp_pb2.Timestamp:
+        """Its end: sales before it belong to it, from the end of the period before. Not in the future."""
+
+    def __init__(
+        self,
+        *,
+        period_id: builtins.str = ...,
+        end_time: timestamp_pb2.Timestamp | None = ...,
+        override_reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["end_time", b"end_time", "override_reason", b"override_reason", "period_id", b"period_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Period(message.Message):
+    """A period that was closed."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PERIOD_ID_FIELD_NUMBER: builtins.int
+    BEGIN_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    CLOSED_BY_FIELD_NUMBER: builtins.int
+    CLOSED_TIME_FIELD_NUMBER: builtins.int
+    OVERRIDE_REASON_FIELD_NUMBER: builtins.int
+    INCOMPLETE_REGISTER_IDS_FIELD_NUMBER: builtins.int
+    SALES_FIELD_NUMBER: builtins.int
+    TOTAL_FIELD_NUMBER: builtins.int
+    LATE_SALES_FIELD_NUMBER: builtins.int
+    LATE_TOTAL_FIELD_NUMBER: builtins.int
+    period_id: builtins.str
+    """Identifies it."""
+    closed_by: builtins.str
+    """Who closed it."""
+    override_reason: builtins.str
+    """Why it was closed although registers were not complete; empty when all were."""
+    sales: builtins.int
+    """How many sales were counted, voided ones left out."""
+    late_sales: builtins.int
+    """How many sales of it came later."""
+    @builtins.property
+    def begin_time(self) -> timestamp_pb2.Timestamp:
+        """The end of the period before; absent for the first."""
+
+    @builtins.property
+    def end_time(self) -> timestamp_pb2.Timestamp:
+        """Its end."""
+
+    @builtins.property
+    def closed_time(self) -> timestamp_pb2.Timestamp:
+        """When."""
+
+    @builtins.property
+    def incomplete_register_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those registers, at most 1,000."""
+
+    @builtins.property
+    def total(self) -> types_pb2.Money:
+        """What they came to."""
+
+    @builtins.property
+    def late_total(self) -> types_pb2.Money:
+        """What those came to."""
+
+    def __init__(
+        self,
+        *,
+        period_id: builtins.str = ...,
+        begin_time: timestamp_pb2.Timestamp | None = ...,
+        end_time: timestamp_pb2.Timestamp | None = ...,
+        closed_by: builtins.str = ...,
+        closed_time: timestamp_pb2.Timestamp | None = ...,
+        override_reason: builtins.str = ...,
+        incomplete_register_ids: abc.Iterable[builtins.str] | None = ...,
+        sales: builtins.int = ...,
+        total: types_pb2.Money | None = ...,
+        late_sales: builtins.int = ...,
+        late_total: types_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "closed_time", b"closed_time", "end_time", b"end_time", "late_total", b"late_total", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "closed_by", b"closed_by", "closed_time", b"closed_time", "end_time", b"end_time", "incomplete_register_ids", b"incomplete_register_ids", "late_sales", b"late_sales", "late_total", b"late_total", "override_reason", b"override_reason", "period_id", b"period_id", "sales", b"sales", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ClosePeriodResponse(message.Message):
+    """Response of ClosePeriod."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def period(self) -> Period:
+        """The period."""
+
+    def __init__(
+        self,
+        *,
+        period: Period | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPeriodsRequest(message.Message):
+    """Request of ListPeriods."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 1,000."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPeriodsResponse(message.Message):
+    """Response of ListPeriods."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PERIODS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def periods(self) -> containers.RepeatedCompositeFieldContainer[Period]:
+        """The periods, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        periods: abc.Iterable[Period] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "periods", b"periods"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListLateTransactionsRequest(message.Message):
+    """Request of ListLateTransactions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    PERIOD_ID_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 500."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    period_id: builtins.str
+    """The period; empty for all that are closed."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        period_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "period_id", b"period_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListLateTransactionsResponse(message.Message):
+    """Response of ListLateTransactions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def transactions(self) -> containers.RepeatedCompositeFieldContainer[ReceivedTransaction]:
+        """The sales, in the order they were applied."""
+
+    def __init__(
+        self,
+        *,
+        transactions: abc.Iterable[ReceivedTransaction] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "transactions", b"transactions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

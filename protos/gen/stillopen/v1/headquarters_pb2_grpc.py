@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class HeadquartersServiceStub:
-    """What headquarters' people do: master data, parameters, and what has come home.
+    """What headquarters' people do: master data, parameters, set-up, distribution, and what has come home.
+
+    Every call but SignIn and ActivateChannel says who calls: a person with the token of a sign-in whose
+    role has the permission, a channel or register with its secret. UNAUTHENTICATED with CALLER_UNKNOWN,
+    PERMISSION_DENIED with NOT_ALLOWED.
     """
 
     def __init__(self, channel):
@@ -35,15 +39,100 @@ class HeadquartersServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.SignIn = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/SignIn',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignInRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignInResponse.FromString,
+                _registered_method=True)
+        self.SignOut = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/SignOut',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignOutRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignOutResponse.FromString,
+                _registered_method=True)
         self.ImportProducts = channel.stream_unary(
                 '/stillopen.v1.HeadquartersService/ImportProducts',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportProductsRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportProductsResponse.FromString,
                 _registered_method=True)
+        self.ImportBarcodes = channel.stream_unary(
+                '/stillopen.v1.HeadquartersService/ImportBarcodes',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportBarcodesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportBarcodesResponse.FromString,
+                _registered_method=True)
+        self.ImportPrices = channel.stream_unary(
+                '/stillopen.v1.HeadquartersService/ImportPrices',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportPricesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportPricesResponse.FromString,
+                _registered_method=True)
+        self.ImportTaxGroups = channel.stream_unary(
+                '/stillopen.v1.HeadquartersService/ImportTaxGroups',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTaxGroupsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTaxGroupsResponse.FromString,
+                _registered_method=True)
+        self.ImportCustomers = channel.stream_unary(
+                '/stillopen.v1.HeadquartersService/ImportCustomers',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportCustomersRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportCustomersResponse.FromString,
+                _registered_method=True)
+        self.ImportTenderTypes = channel.stream_unary(
+                '/stillopen.v1.HeadquartersService/ImportTenderTypes',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTenderTypesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTenderTypesResponse.FromString,
+                _registered_method=True)
         self.ImportStaff = channel.stream_unary(
                 '/stillopen.v1.HeadquartersService/ImportStaff',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportStaffRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportStaffResponse.FromString,
+                _registered_method=True)
+        self.RemoveMasterData = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/RemoveMasterData',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveMasterDataRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveMasterDataResponse.FromString,
+                _registered_method=True)
+        self.ListProducts = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListProducts',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListProductsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListProductsResponse.FromString,
+                _registered_method=True)
+        self.ListBarcodes = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListBarcodes',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListBarcodesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListBarcodesResponse.FromString,
+                _registered_method=True)
+        self.ListPrices = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListPrices',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListPricesResponse.FromString,
+                _registered_method=True)
+        self.ListTaxGroups = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListTaxGroups',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListTaxGroupsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListTaxGroupsResponse.FromString,
+                _registered_method=True)
+        self.ListCustomers = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListCustomers',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListCustomersRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListCustomersResponse.FromString,
+                _registered_method=True)
+        self.ListTenderTypes = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListTenderTypes',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListTenderTypesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListTenderTypesResponse.FromString,
+                _registered_method=True)
+        self.ListStaff = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListStaff',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListStaffRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListStaffResponse.FromString,
+                _registered_method=True)
+        self.UpdateRole = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/UpdateRole',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRoleRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRoleResponse.FromString,
+                _registered_method=True)
+        self.ListRoles = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListRoles',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListRolesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListRolesResponse.FromString,
                 _registered_method=True)
         self.ImportCards = channel.stream_unary(
                 '/stillopen.v1.HeadquartersService/ImportCards',
@@ -60,6 +149,16 @@ class HeadquartersServiceStub:
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetParametersRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetParametersResponse.FromString,
                 _registered_method=True)
+        self.ListParameterVersions = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListParameterVersions',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListParameterVersionsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListParameterVersionsResponse.FromString,
+                _registered_method=True)
+        self.ReloadParameters = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ReloadParameters',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ReloadParametersRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ReloadParametersResponse.FromString,
+                _registered_method=True)
         self.UpdateOfflineProfile = channel.unary_unary(
                 '/stillopen.v1.HeadquartersService/UpdateOfflineProfile',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileRequest.SerializeToString,
@@ -69,6 +168,126 @@ class HeadquartersServiceStub:
                 '/stillopen.v1.HeadquartersService/GetOfflineProfile',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileResponse.FromString,
+                _registered_method=True)
+        self.ListOfflineProfiles = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListOfflineProfiles',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListOfflineProfilesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListOfflineProfilesResponse.FromString,
+                _registered_method=True)
+        self.UpdateChannelGroup = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/UpdateChannelGroup',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateChannelGroupRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateChannelGroupResponse.FromString,
+                _registered_method=True)
+        self.ListChannelGroups = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListChannelGroups',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListChannelGroupsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListChannelGroupsResponse.FromString,
+                _registered_method=True)
+        self.UpdateStore = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/UpdateStore',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateStoreRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateStoreResponse.FromString,
+                _registered_method=True)
+        self.ListStores = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListStores',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListStoresRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListStoresResponse.FromString,
+                _registered_method=True)
+        self.UpdateRegister = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/UpdateRegister',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRegisterRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRegisterResponse.FromString,
+                _registered_method=True)
+        self.ListRegisters = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListRegisters',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListRegistersRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListRegistersResponse.FromString,
+                _registered_method=True)
+        self.RemoveSetUp = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/RemoveSetUp',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveSetUpRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveSetUpResponse.FromString,
+                _registered_method=True)
+        self.CreateActivationCode = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/CreateActivationCode',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.CreateActivationCodeRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.CreateActivationCodeResponse.FromString,
+                _registered_method=True)
+        self.ActivateChannel = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ActivateChannel',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ActivateChannelRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ActivateChannelResponse.FromString,
+                _registered_method=True)
+        self.ActivateRegister = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ActivateRegister',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceActivateRegisterRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceActivateRegisterResponse.FromString,
+                _registered_method=True)
+        self.RetireRegister = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/RetireRegister',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.RetireRegisterRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RetireRegisterResponse.FromString,
+                _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListAudit',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListAuditResponse.FromString,
+                _registered_method=True)
+        self.UpdateDistributionSchedule = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/UpdateDistributionSchedule',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateDistributionScheduleRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateDistributionScheduleResponse.FromString,
+                _registered_method=True)
+        self.ListDistributionSchedules = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListDistributionSchedules',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionSchedulesRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionSchedulesResponse.FromString,
+                _registered_method=True)
+        self.RemoveDistributionSchedule = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/RemoveDistributionSchedule',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveDistributionScheduleRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveDistributionScheduleResponse.FromString,
+                _registered_method=True)
+        self.RunDistributionSchedule = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/RunDistributionSchedule',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.RunDistributionScheduleRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RunDistributionScheduleResponse.FromString,
+                _registered_method=True)
+        self.ListDistributionRuns = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListDistributionRuns',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionRunsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionRunsResponse.FromString,
+                _registered_method=True)
+        self.ListReplicas = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListReplicas',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListReplicasRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListReplicasResponse.FromString,
+                _registered_method=True)
+        self.ListDownloadSessions = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListDownloadSessions',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListDownloadSessionsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListDownloadSessionsResponse.FromString,
+                _registered_method=True)
+        self.ListUploadSessions = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListUploadSessions',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsResponse.FromString,
+                _registered_method=True)
+        self.ClosePeriod = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ClosePeriod',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodResponse.FromString,
+                _registered_method=True)
+        self.ListPeriods = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListPeriods',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListPeriodsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListPeriodsResponse.FromString,
+                _registered_method=True)
+        self.ListLateTransactions = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListLateTransactions',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListLateTransactionsRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListLateTransactionsResponse.FromString,
                 _registered_method=True)
         self.ListTransactions = channel.unary_unary(
                 '/stillopen.v1.HeadquartersService/ListTransactions',
@@ -118,8 +337,26 @@ class HeadquartersServiceStub:
 
 
 class HeadquartersServiceServicer:
-    """What headquarters' people do: master data, parameters, and what has come home.
+    """What headquarters' people do: master data, parameters, set-up, distribution, and what has come home.
+
+    Every call but SignIn and ActivateChannel says who calls: a person with the token of a sign-in whose
+    role has the permission, a channel or register with its secret. UNAUTHENTICATED with CALLER_UNKNOWN,
+    PERMISSION_DENIED with NOT_ALLOWED.
     """
+
+    def SignIn(self, request, context):
+        """Signs a person in. PERMISSION_DENIED with SIGN_IN_FAILED, LOCKED_OUT or BLOCKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOut(self, request, context):
+        """Ends the sign-in of the token that the call carries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ImportProducts(self, request_iterator, context):
         """Adds and changes products: all rows that are right, or none when the stream breaks off.
@@ -128,8 +365,113 @@ class HeadquartersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportBarcodes(self, request_iterator, context):
+        """Adds and changes barcodes of products that are there, as ImportProducts does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportPrices(self, request_iterator, context):
+        """Adds and changes prices of products that are there, as ImportProducts does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportTaxGroups(self, request_iterator, context):
+        """Adds and changes tax groups, as ImportProducts does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCustomers(self, request_iterator, context):
+        """Adds and changes customers, as ImportProducts does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportTenderTypes(self, request_iterator, context):
+        """Adds and changes tender types, as ImportProducts does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ImportStaff(self, request_iterator, context):
         """Adds and changes staff, as ImportProducts does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMasterData(self, request, context):
+        """Removes rows, all or none. FAILED_PRECONDITION with IN_USE, NOT_FOUND with NAME_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProducts(self, request, context):
+        """Lists products by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBarcodes(self, request, context):
+        """Lists barcodes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrices(self, request, context):
+        """Lists prices by product and beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTaxGroups(self, request, context):
+        """Lists tax groups by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCustomers(self, request, context):
+        """Lists customers by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTenderTypes(self, request, context):
+        """Lists tender types by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStaff(self, request, context):
+        """Lists staff by id, without password hashes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRole(self, request, context):
+        """Adds or changes a role.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoles(self, request, context):
+        """Lists roles by id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,15 +499,204 @@ class HeadquartersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListParameterVersions(self, request, context):
+        """Lists the versions of the parameters, the newest first: who made them and when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadParameters(self, request, context):
+        """Carries the parameters to every store now: runs job 1110 for every channel group.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateOfflineProfile(self, request, context):
-        """Changes when registers go offline and come back.
+        """Adds or changes an offline profile: when registers go offline and come back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOfflineProfile(self, request, context):
-        """Returns the profile in force.
+        """Returns an offline profile. NOT_FOUND with NAME_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOfflineProfiles(self, request, context):
+        """Lists offline profiles by name, with the stores that have them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateChannelGroup(self, request, context):
+        """Adds or changes a channel group: the stores that get the same packages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChannelGroups(self, request, context):
+        """Lists channel groups by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStore(self, request, context):
+        """Adds or changes a store. NOT_FOUND with NAME_UNKNOWN for its group or profile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStores(self, request, context):
+        """Lists stores by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRegister(self, request, context):
+        """Adds or changes a register. NOT_FOUND with NAME_UNKNOWN for its store; a register that was
+        activated stays in its store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRegisters(self, request, context):
+        """Lists registers by id, with how they stood when they were last heard.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSetUp(self, request, context):
+        """Removes an offline profile, group, store or register that nothing stands on and that never had a
+        secret. FAILED_PRECONDITION with IN_USE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateActivationCode(self, request, context):
+        """Gives out a one-time code with which a register or a store's channel becomes known; an earlier one
+        is void. Audited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateChannel(self, request, context):
+        """Makes a store's channel known with its code. Needs no secret: the answer holds it. A repeated
+        activation gives a new secret and ends the old. NOT_FOUND with CODE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateRegister(self, request, context):
+        """The same for a register, asked by its channel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireRegister(self, request, context):
+        """Retires a register: it may deliver what it has, and nothing else. FAILED_PRECONDITION with
+        INCOMPLETE while its sales are not home, unless forced: its lanes are declared lost then. Audited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAudit(self, request, context):
+        """Lists what people did to the set-up, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateDistributionSchedule(self, request, context):
+        """Adds or changes a distribution schedule. NOT_FOUND with NAME_UNKNOWN for its groups.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDistributionSchedules(self, request, context):
+        """Lists distribution schedules by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveDistributionSchedule(self, request, context):
+        """Removes a schedule. NOT_FOUND with NAME_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunDistributionSchedule(self, request, context):
+        """Runs a schedule now, also one that is paused; answers when its packages can be fetched.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDistributionRuns(self, request, context):
+        """Lists runs, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReplicas(self, request, context):
+        """Lists replicas: what each channel and register has of its group's packages, and lacks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDownloadSessions(self, request, context):
+        """Lists download sessions: one for each package and replica, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUploadSessions(self, request, context):
+        """Lists upload sessions: how far the journal of each register is on its way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClosePeriod(self, request, context):
+        """Closes a period: sales until its end are counted. FAILED_PRECONDITION with INCOMPLETE while a
+        register may have sales of it that are not here, unless a reason is given to close all the same;
+        with PERIOD_CLOSED for a period that is closed, or ends before one that is. Audited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPeriods(self, request, context):
+        """Lists closed periods, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLateTransactions(self, request, context):
+        """Lists the sales of a closed period that came after it was closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -242,15 +773,100 @@ class HeadquartersServiceServicer:
 
 def add_HeadquartersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'SignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignIn,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignInRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignInResponse.SerializeToString,
+            ),
+            'SignOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOut,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignOutRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignOutResponse.SerializeToString,
+            ),
             'ImportProducts': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportProducts,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportProductsRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportProductsResponse.SerializeToString,
             ),
+            'ImportBarcodes': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportBarcodes,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportBarcodesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportBarcodesResponse.SerializeToString,
+            ),
+            'ImportPrices': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportPrices,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportPricesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportPricesResponse.SerializeToString,
+            ),
+            'ImportTaxGroups': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportTaxGroups,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTaxGroupsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTaxGroupsResponse.SerializeToString,
+            ),
+            'ImportCustomers': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportCustomers,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportCustomersRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportCustomersResponse.SerializeToString,
+            ),
+            'ImportTenderTypes': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportTenderTypes,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTenderTypesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportTenderTypesResponse.SerializeToString,
+            ),
             'ImportStaff': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportStaff,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportStaffRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportStaffResponse.SerializeToString,
+            ),
+            'RemoveMasterData': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMasterData,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveMasterDataRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveMasterDataResponse.SerializeToString,
+            ),
+            'ListProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProducts,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListProductsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListProductsResponse.SerializeToString,
+            ),
+            'ListBarcodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBarcodes,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListBarcodesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListBarcodesResponse.SerializeToString,
+            ),
+            'ListPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrices,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListPricesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'ListTaxGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTaxGroups,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListTaxGroupsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListTaxGroupsResponse.SerializeToString,
+            ),
+            'ListCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCustomers,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListCustomersRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListCustomersResponse.SerializeToString,
+            ),
+            'ListTenderTypes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTenderTypes,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListTenderTypesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListTenderTypesResponse.SerializeToString,
+            ),
+            'ListStaff': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStaff,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListStaffRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListStaffResponse.SerializeToString,
+            ),
+            'UpdateRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRole,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRoleRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRoleResponse.SerializeToString,
+            ),
+            'ListRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoles,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListRolesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListRolesResponse.SerializeToString,
             ),
             'ImportCards': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportCards,
@@ -267,6 +883,16 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetParametersRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceGetParametersResponse.SerializeToString,
             ),
+            'ListParameterVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListParameterVersions,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListParameterVersionsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListParameterVersionsResponse.SerializeToString,
+            ),
+            'ReloadParameters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadParameters,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ReloadParametersRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ReloadParametersResponse.SerializeToString,
+            ),
             'UpdateOfflineProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateOfflineProfile,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateOfflineProfileRequest.FromString,
@@ -276,6 +902,126 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
                     servicer.GetOfflineProfile,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileResponse.SerializeToString,
+            ),
+            'ListOfflineProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOfflineProfiles,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListOfflineProfilesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListOfflineProfilesResponse.SerializeToString,
+            ),
+            'UpdateChannelGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateChannelGroup,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateChannelGroupRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateChannelGroupResponse.SerializeToString,
+            ),
+            'ListChannelGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChannelGroups,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListChannelGroupsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListChannelGroupsResponse.SerializeToString,
+            ),
+            'UpdateStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStore,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateStoreRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateStoreResponse.SerializeToString,
+            ),
+            'ListStores': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStores,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListStoresRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListStoresResponse.SerializeToString,
+            ),
+            'UpdateRegister': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRegister,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRegisterRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateRegisterResponse.SerializeToString,
+            ),
+            'ListRegisters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRegisters,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListRegistersRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListRegistersResponse.SerializeToString,
+            ),
+            'RemoveSetUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSetUp,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveSetUpRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveSetUpResponse.SerializeToString,
+            ),
+            'CreateActivationCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateActivationCode,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.CreateActivationCodeRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.CreateActivationCodeResponse.SerializeToString,
+            ),
+            'ActivateChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateChannel,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ActivateChannelRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ActivateChannelResponse.SerializeToString,
+            ),
+            'ActivateRegister': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateRegister,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceActivateRegisterRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceActivateRegisterResponse.SerializeToString,
+            ),
+            'RetireRegister': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireRegister,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RetireRegisterRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.RetireRegisterResponse.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListAuditRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListAuditResponse.SerializeToString,
+            ),
+            'UpdateDistributionSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateDistributionSchedule,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateDistributionScheduleRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.UpdateDistributionScheduleResponse.SerializeToString,
+            ),
+            'ListDistributionSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDistributionSchedules,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionSchedulesRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionSchedulesResponse.SerializeToString,
+            ),
+            'RemoveDistributionSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveDistributionSchedule,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveDistributionScheduleRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.RemoveDistributionScheduleResponse.SerializeToString,
+            ),
+            'RunDistributionSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunDistributionSchedule,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RunDistributionScheduleRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.RunDistributionScheduleResponse.SerializeToString,
+            ),
+            'ListDistributionRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDistributionRuns,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionRunsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListDistributionRunsResponse.SerializeToString,
+            ),
+            'ListReplicas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReplicas,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListReplicasRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListReplicasResponse.SerializeToString,
+            ),
+            'ListDownloadSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDownloadSessions,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListDownloadSessionsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListDownloadSessionsResponse.SerializeToString,
+            ),
+            'ListUploadSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUploadSessions,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsResponse.SerializeToString,
+            ),
+            'ClosePeriod': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClosePeriod,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodResponse.SerializeToString,
+            ),
+            'ListPeriods': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPeriods,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListPeriodsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListPeriodsResponse.SerializeToString,
+            ),
+            'ListLateTransactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLateTransactions,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListLateTransactionsRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListLateTransactionsResponse.SerializeToString,
             ),
             'ListTransactions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransactions,
@@ -331,8 +1077,66 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HeadquartersService:
-    """What headquarters' people do: master data, parameters, and what has come home.
+    """What headquarters' people do: master data, parameters, set-up, distribution, and what has come home.
+
+    Every call but SignIn and ActivateChannel says who calls: a person with the token of a sign-in whose
+    role has the permission, a channel or register with its secret. UNAUTHENTICATED with CALLER_UNKNOWN,
+    PERMISSION_DENIED with NOT_ALLOWED.
     """
+
+    @staticmethod
+    def SignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/SignIn',
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignInRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/SignOut',
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignOutRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceSignOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ImportProducts(request_iterator,
@@ -362,6 +1166,141 @@ class HeadquartersService:
             _registered_method=True)
 
     @staticmethod
+    def ImportBarcodes(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stillopen.v1.HeadquartersService/ImportBarcodes',
+            stillopen_dot_v1_dot_headquarters__pb2.ImportBarcodesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ImportBarcodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportPrices(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stillopen.v1.HeadquartersService/ImportPrices',
+            stillopen_dot_v1_dot_headquarters__pb2.ImportPricesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ImportPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportTaxGroups(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stillopen.v1.HeadquartersService/ImportTaxGroups',
+            stillopen_dot_v1_dot_headquarters__pb2.ImportTaxGroupsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ImportTaxGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCustomers(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stillopen.v1.HeadquartersService/ImportCustomers',
+            stillopen_dot_v1_dot_headquarters__pb2.ImportCustomersRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ImportCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportTenderTypes(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stillopen.v1.HeadquartersService/ImportTenderTypes',
+            stillopen_dot_v1_dot_headquarters__pb2.ImportTenderTypesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ImportTenderTypesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ImportStaff(request_iterator,
             target,
             options=(),
@@ -378,6 +1317,276 @@ class HeadquartersService:
             '/stillopen.v1.HeadquartersService/ImportStaff',
             stillopen_dot_v1_dot_headquarters__pb2.ImportStaffRequest.SerializeToString,
             stillopen_dot_v1_dot_headquarters__pb2.ImportStaffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMasterData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/RemoveMasterData',
+            stillopen_dot_v1_dot_headquarters__pb2.RemoveMasterDataRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.RemoveMasterDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListProducts',
+            stillopen_dot_v1_dot_headquarters__pb2.ListProductsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBarcodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListBarcodes',
+            stillopen_dot_v1_dot_headquarters__pb2.ListBarcodesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListBarcodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListPrices',
+            stillopen_dot_v1_dot_headquarters__pb2.ListPricesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTaxGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListTaxGroups',
+            stillopen_dot_v1_dot_headquarters__pb2.ListTaxGroupsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListTaxGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListCustomers',
+            stillopen_dot_v1_dot_headquarters__pb2.ListCustomersRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTenderTypes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListTenderTypes',
+            stillopen_dot_v1_dot_headquarters__pb2.ListTenderTypesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListTenderTypesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStaff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListStaff',
+            stillopen_dot_v1_dot_headquarters__pb2.ListStaffRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListStaffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/UpdateRole',
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateRoleRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListRoles',
+            stillopen_dot_v1_dot_headquarters__pb2.ListRolesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListRolesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -470,6 +1679,60 @@ class HeadquartersService:
             _registered_method=True)
 
     @staticmethod
+    def ListParameterVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListParameterVersions',
+            stillopen_dot_v1_dot_headquarters__pb2.ListParameterVersionsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListParameterVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadParameters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ReloadParameters',
+            stillopen_dot_v1_dot_headquarters__pb2.ReloadParametersRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ReloadParametersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UpdateOfflineProfile(request,
             target,
             options=(),
@@ -513,6 +1776,654 @@ class HeadquartersService:
             '/stillopen.v1.HeadquartersService/GetOfflineProfile',
             stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileRequest.SerializeToString,
             stillopen_dot_v1_dot_headquarters__pb2.GetOfflineProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOfflineProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListOfflineProfiles',
+            stillopen_dot_v1_dot_headquarters__pb2.ListOfflineProfilesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListOfflineProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateChannelGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/UpdateChannelGroup',
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateChannelGroupRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateChannelGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChannelGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListChannelGroups',
+            stillopen_dot_v1_dot_headquarters__pb2.ListChannelGroupsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListChannelGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/UpdateStore',
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateStoreRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateStoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStores(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListStores',
+            stillopen_dot_v1_dot_headquarters__pb2.ListStoresRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListStoresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRegister(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/UpdateRegister',
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateRegisterRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateRegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRegisters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListRegisters',
+            stillopen_dot_v1_dot_headquarters__pb2.ListRegistersRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListRegistersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSetUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/RemoveSetUp',
+            stillopen_dot_v1_dot_headquarters__pb2.RemoveSetUpRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.RemoveSetUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateActivationCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/CreateActivationCode',
+            stillopen_dot_v1_dot_headquarters__pb2.CreateActivationCodeRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.CreateActivationCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ActivateChannel',
+            stillopen_dot_v1_dot_headquarters__pb2.ActivateChannelRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ActivateChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateRegister(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ActivateRegister',
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceActivateRegisterRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.HeadquartersServiceActivateRegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireRegister(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/RetireRegister',
+            stillopen_dot_v1_dot_headquarters__pb2.RetireRegisterRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.RetireRegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListAudit',
+            stillopen_dot_v1_dot_headquarters__pb2.ListAuditRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateDistributionSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/UpdateDistributionSchedule',
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateDistributionScheduleRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.UpdateDistributionScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDistributionSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListDistributionSchedules',
+            stillopen_dot_v1_dot_headquarters__pb2.ListDistributionSchedulesRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListDistributionSchedulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveDistributionSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/RemoveDistributionSchedule',
+            stillopen_dot_v1_dot_headquarters__pb2.RemoveDistributionScheduleRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.RemoveDistributionScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunDistributionSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/RunDistributionSchedule',
+            stillopen_dot_v1_dot_headquarters__pb2.RunDistributionScheduleRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.RunDistributionScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDistributionRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListDistributionRuns',
+            stillopen_dot_v1_dot_headquarters__pb2.ListDistributionRunsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListDistributionRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReplicas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListReplicas',
+            stillopen_dot_v1_dot_headquarters__pb2.ListReplicasRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListReplicasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDownloadSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListDownloadSessions',
+            stillopen_dot_v1_dot_headquarters__pb2.ListDownloadSessionsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListDownloadSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUploadSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListUploadSessions',
+            stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClosePeriod(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ClosePeriod',
+            stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPeriods(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListPeriods',
+            stillopen_dot_v1_dot_headquarters__pb2.ListPeriodsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListPeriodsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLateTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListLateTransactions',
+            stillopen_dot_v1_dot_headquarters__pb2.ListLateTransactionsRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListLateTransactionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,13 +13,52 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class HeadquartersServiceStub:
-    """What headquarters' people do: master data, parameters, and what has come home."""
+    """What headquarters' people do: master data, parameters, set-up, distribution, and what has come home.
+
+    Every call but SignIn and ActivateChannel says who calls: a person with the token of a sign-in whose
+    role has the permission, a channel or register with its secret. UNAUTHENTICATED with CALLER_UNKNOWN,
+    PERMISSION_DENIED with NOT_ALLOWED.
+    """
 
     def __init__(self, channel: aio.Channel) -> None: ...
+    SignIn: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceSignInRequest, headquarters_pb2.HeadquartersServiceSignInResponse]
+    """Signs a person in. PERMISSION_DENIED with SIGN_IN_FAILED, LOCKED_OUT or BLOCKED."""
+    SignOut: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceSignOutRequest, headquarters_pb2.HeadquartersServiceSignOutResponse]
+    """Ends the sign-in of the token that the call carries."""
     ImportProducts: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportProductsRequest, headquarters_pb2.ImportProductsResponse]
     """Adds and changes products: all rows that are right, or none when the stream breaks off."""
+    ImportBarcodes: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportBarcodesRequest, headquarters_pb2.ImportBarcodesResponse]
+    """Adds and changes barcodes of products that are there, as ImportProducts does."""
+    ImportPrices: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportPricesRequest, headquarters_pb2.ImportPricesResponse]
+    """Adds and changes prices of products that are there, as ImportProducts does."""
+    ImportTaxGroups: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportTaxGroupsRequest, headquarters_pb2.ImportTaxGroupsResponse]
+    """Adds and changes tax groups, as ImportProducts does."""
+    ImportCustomers: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportCustomersRequest, headquarters_pb2.ImportCustomersResponse]
+    """Adds and changes customers, as ImportProducts does."""
+    ImportTenderTypes: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportTenderTypesRequest, headquarters_pb2.ImportTenderTypesResponse]
+    """Adds and changes tender types, as ImportProducts does."""
     ImportStaff: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportStaffRequest, headquarters_pb2.ImportStaffResponse]
     """Adds and changes staff, as ImportProducts does."""
+    RemoveMasterData: aio.UnaryUnaryMultiCallable[headquarters_pb2.RemoveMasterDataRequest, headquarters_pb2.RemoveMasterDataResponse]
+    """Removes rows, all or none. FAILED_PRECONDITION with IN_USE, NOT_FOUND with NAME_UNKNOWN."""
+    ListProducts: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListProductsRequest, headquarters_pb2.ListProductsResponse]
+    """Lists products by id."""
+    ListBarcodes: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListBarcodesRequest, headquarters_pb2.ListBarcodesResponse]
+    """Lists barcodes."""
+    ListPrices: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListPricesRequest, headquarters_pb2.ListPricesResponse]
+    """Lists prices by product and beginning."""
+    ListTaxGroups: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListTaxGroupsRequest, headquarters_pb2.ListTaxGroupsResponse]
+    """Lists tax groups by id."""
+    ListCustomers: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListCustomersRequest, headquarters_pb2.ListCustomersResponse]
+    """Lists customers by id."""
+    ListTenderTypes: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListTenderTypesRequest, headquarters_pb2.ListTenderTypesResponse]
+    """Lists tender types by id."""
+    ListStaff: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListStaffRequest, headquarters_pb2.ListStaffResponse]
+    """Lists staff by id, without password hashes."""
+    UpdateRole: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateRoleRequest, headquarters_pb2.UpdateRoleResponse]
+    """Adds or changes a role."""
+    ListRoles: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListRolesRequest, headquarters_pb2.ListRolesResponse]
+    """Lists roles by id."""
     ImportCards: aio.StreamUnaryMultiCallable[headquarters_pb2.HeadquartersServiceImportCardsRequest, headquarters_pb2.HeadquartersServiceImportCardsResponse]
     """Creates cards; never changes one."""
     UpdateParameters: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateParametersRequest, headquarters_pb2.UpdateParametersResponse]
@@ -28,10 +67,75 @@ class HeadquartersServiceStub:
     """
     GetParameters: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceGetParametersRequest, headquarters_pb2.HeadquartersServiceGetParametersResponse]
     """Returns the parameters in force."""
+    ListParameterVersions: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListParameterVersionsRequest, headquarters_pb2.ListParameterVersionsResponse]
+    """Lists the versions of the parameters, the newest first: who made them and when."""
+    ReloadParameters: aio.UnaryUnaryMultiCallable[headquarters_pb2.ReloadParametersRequest, headquarters_pb2.ReloadParametersResponse]
+    """Carries the parameters to every store now: runs job 1110 for every channel group."""
     UpdateOfflineProfile: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateOfflineProfileRequest, headquarters_pb2.UpdateOfflineProfileResponse]
-    """Changes when registers go offline and come back."""
+    """Adds or changes an offline profile: when registers go offline and come back."""
     GetOfflineProfile: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetOfflineProfileRequest, headquarters_pb2.GetOfflineProfileResponse]
-    """Returns the profile in force."""
+    """Returns an offline profile. NOT_FOUND with NAME_UNKNOWN."""
+    ListOfflineProfiles: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListOfflineProfilesRequest, headquarters_pb2.ListOfflineProfilesResponse]
+    """Lists offline profiles by name, with the stores that have them."""
+    UpdateChannelGroup: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateChannelGroupRequest, headquarters_pb2.UpdateChannelGroupResponse]
+    """Adds or changes a channel group: the stores that get the same packages."""
+    ListChannelGroups: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListChannelGroupsRequest, headquarters_pb2.ListChannelGroupsResponse]
+    """Lists channel groups by id."""
+    UpdateStore: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateStoreRequest, headquarters_pb2.UpdateStoreResponse]
+    """Adds or changes a store. NOT_FOUND with NAME_UNKNOWN for its group or profile."""
+    ListStores: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListStoresRequest, headquarters_pb2.ListStoresResponse]
+    """Lists stores by id."""
+    UpdateRegister: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateRegisterRequest, headquarters_pb2.UpdateRegisterResponse]
+    """Adds or changes a register. NOT_FOUND with NAME_UNKNOWN for its store; a register that was
+    activated stays in its store.
+    """
+    ListRegisters: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListRegistersRequest, headquarters_pb2.ListRegistersResponse]
+    """Lists registers by id, with how they stood when they were last heard."""
+    RemoveSetUp: aio.UnaryUnaryMultiCallable[headquarters_pb2.RemoveSetUpRequest, headquarters_pb2.RemoveSetUpResponse]
+    """Removes an offline profile, group, store or register that nothing stands on and that never had a
+    secret. FAILED_PRECONDITION with IN_USE.
+    """
+    CreateActivationCode: aio.UnaryUnaryMultiCallable[headquarters_pb2.CreateActivationCodeRequest, headquarters_pb2.CreateActivationCodeResponse]
+    """Gives out a one-time code with which a register or a store's channel becomes known; an earlier one
+    is void. Audited.
+    """
+    ActivateChannel: aio.UnaryUnaryMultiCallable[headquarters_pb2.ActivateChannelRequest, headquarters_pb2.ActivateChannelResponse]
+    """Makes a store's channel known with its code. Needs no secret: the answer holds it. A repeated
+    activation gives a new secret and ends the old. NOT_FOUND with CODE_UNKNOWN.
+    """
+    ActivateRegister: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceActivateRegisterRequest, headquarters_pb2.HeadquartersServiceActivateRegisterResponse]
+    """The same for a register, asked by its channel."""
+    RetireRegister: aio.UnaryUnaryMultiCallable[headquarters_pb2.RetireRegisterRequest, headquarters_pb2.RetireRegisterResponse]
+    """Retires a register: it may deliver what it has, and nothing else. FAILED_PRECONDITION with
+    INCOMPLETE while its sales are not home, unless forced: its lanes are declared lost then. Audited.
+    """
+    ListAudit: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListAuditRequest, headquarters_pb2.ListAuditResponse]
+    """Lists what people did to the set-up, the newest first."""
+    UpdateDistributionSchedule: aio.UnaryUnaryMultiCallable[headquarters_pb2.UpdateDistributionScheduleRequest, headquarters_pb2.UpdateDistributionScheduleResponse]
+    """Adds or changes a distribution schedule. NOT_FOUND with NAME_UNKNOWN for its groups."""
+    ListDistributionSchedules: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListDistributionSchedulesRequest, headquarters_pb2.ListDistributionSchedulesResponse]
+    """Lists distribution schedules by name."""
+    RemoveDistributionSchedule: aio.UnaryUnaryMultiCallable[headquarters_pb2.RemoveDistributionScheduleRequest, headquarters_pb2.RemoveDistributionScheduleResponse]
+    """Removes a schedule. NOT_FOUND with NAME_UNKNOWN."""
+    RunDistributionSchedule: aio.UnaryUnaryMultiCallable[headquarters_pb2.RunDistributionScheduleRequest, headquarters_pb2.RunDistributionScheduleResponse]
+    """Runs a schedule now, also one that is paused; answers when its packages can be fetched."""
+    ListDistributionRuns: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListDistributionRunsRequest, headquarters_pb2.ListDistributionRunsResponse]
+    """Lists runs, the newest first."""
+    ListReplicas: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListReplicasRequest, headquarters_pb2.ListReplicasResponse]
+    """Lists replicas: what each channel and register has of its group's packages, and lacks."""
+    ListDownloadSessions: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListDownloadSessionsRequest, headquarters_pb2.ListDownloadSessionsResponse]
+    """Lists download sessions: one for each package and replica, the newest first."""
+    ListUploadSessions: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListUploadSessionsRequest, headquarters_pb2.ListUploadSessionsResponse]
+    """Lists upload sessions: how far the journal of each register is on its way."""
+    ClosePeriod: aio.UnaryUnaryMultiCallable[headquarters_pb2.ClosePeriodRequest, headquarters_pb2.ClosePeriodResponse]
+    """Closes a period: sales until its end are counted. FAILED_PRECONDITION with INCOMPLETE while a
+    register may have sales of it that are not here, unless a reason is given to close all the same;
+    with PERIOD_CLOSED for a period that is closed, or ends before one that is. Audited.
+    """
+    ListPeriods: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListPeriodsRequest, headquarters_pb2.ListPeriodsResponse]
+    """Lists closed periods, the newest first."""
+    ListLateTransactions: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListLateTransactionsRequest, headquarters_pb2.ListLateTransactionsResponse]
+    """Lists the sales of a closed period that came after it was closed."""
     ListTransactions: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceListTransactionsRequest, headquarters_pb2.HeadquartersServiceListTransactionsResponse]
     """Lists the sales that came home, in the order they were applied."""
     GetTransaction: aio.UnaryUnaryMultiCallable[headquarters_pb2.HeadquartersServiceGetTransactionRequest, headquarters_pb2.HeadquartersServiceGetTransactionResponse]
@@ -62,7 +166,28 @@ class HeadquartersServiceStub:
     """Says how a register stands, to RealtimeService at each grant."""
 
 class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
-    """What headquarters' people do: master data, parameters, and what has come home."""
+    """What headquarters' people do: master data, parameters, set-up, distribution, and what has come home.
+
+    Every call but SignIn and ActivateChannel says who calls: a person with the token of a sign-in whose
+    role has the permission, a channel or register with its secret. UNAUTHENTICATED with CALLER_UNKNOWN,
+    PERMISSION_DENIED with NOT_ALLOWED.
+    """
+
+    @abc_1.abstractmethod
+    def SignIn(
+        self,
+        request: headquarters_pb2.HeadquartersServiceSignInRequest,
+        context: aio.ServicerContext[headquarters_pb2.HeadquartersServiceSignInRequest, abc.Awaitable[headquarters_pb2.HeadquartersServiceSignInResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.HeadquartersServiceSignInResponse]:
+        """Signs a person in. PERMISSION_DENIED with SIGN_IN_FAILED, LOCKED_OUT or BLOCKED."""
+
+    @abc_1.abstractmethod
+    def SignOut(
+        self,
+        request: headquarters_pb2.HeadquartersServiceSignOutRequest,
+        context: aio.ServicerContext[headquarters_pb2.HeadquartersServiceSignOutRequest, abc.Awaitable[headquarters_pb2.HeadquartersServiceSignOutResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.HeadquartersServiceSignOutResponse]:
+        """Ends the sign-in of the token that the call carries."""
 
     @abc_1.abstractmethod
     def ImportProducts(
@@ -73,12 +198,132 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         """Adds and changes products: all rows that are right, or none when the stream breaks off."""
 
     @abc_1.abstractmethod
+    def ImportBarcodes(
+        self,
+        request_iterator: abc.AsyncIterator[headquarters_pb2.ImportBarcodesRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportBarcodesRequest], abc.Awaitable[headquarters_pb2.ImportBarcodesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ImportBarcodesResponse]:
+        """Adds and changes barcodes of products that are there, as ImportProducts does."""
+
+    @abc_1.abstractmethod
+    def ImportPrices(
+        self,
+        request_iterator: abc.AsyncIterator[headquarters_pb2.ImportPricesRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportPricesRequest], abc.Awaitable[headquarters_pb2.ImportPricesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ImportPricesResponse]:
+        """Adds and changes prices of products that are there, as ImportProducts does."""
+
+    @abc_1.abstractmethod
+    def ImportTaxGroups(
+        self,
+        request_iterator: abc.AsyncIterator[headquarters_pb2.ImportTaxGroupsRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportTaxGroupsRequest], abc.Awaitable[headquarters_pb2.ImportTaxGroupsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ImportTaxGroupsResponse]:
+        """Adds and changes tax groups, as ImportProducts does."""
+
+    @abc_1.abstractmethod
+    def ImportCustomers(
+        self,
+        request_iterator: abc.AsyncIterator[headquarters_pb2.ImportCustomersRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportCustomersRequest], abc.Awaitable[headquarters_pb2.ImportCustomersResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ImportCustomersResponse]:
+        """Adds and changes customers, as ImportProducts does."""
+
+    @abc_1.abstractmethod
+    def ImportTenderTypes(
+        self,
+        request_iterator: abc.AsyncIterator[headquarters_pb2.ImportTenderTypesRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportTenderTypesRequest], abc.Awaitable[headquarters_pb2.ImportTenderTypesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ImportTenderTypesResponse]:
+        """Adds and changes tender types, as ImportProducts does."""
+
+    @abc_1.abstractmethod
     def ImportStaff(
         self,
         request_iterator: abc.AsyncIterator[headquarters_pb2.ImportStaffRequest],
         context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportStaffRequest], abc.Awaitable[headquarters_pb2.ImportStaffResponse]],
     ) -> abc.Awaitable[headquarters_pb2.ImportStaffResponse]:
         """Adds and changes staff, as ImportProducts does."""
+
+    @abc_1.abstractmethod
+    def RemoveMasterData(
+        self,
+        request: headquarters_pb2.RemoveMasterDataRequest,
+        context: aio.ServicerContext[headquarters_pb2.RemoveMasterDataRequest, abc.Awaitable[headquarters_pb2.RemoveMasterDataResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.RemoveMasterDataResponse]:
+        """Removes rows, all or none. FAILED_PRECONDITION with IN_USE, NOT_FOUND with NAME_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def ListProducts(
+        self,
+        request: headquarters_pb2.ListProductsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListProductsRequest, abc.Awaitable[headquarters_pb2.ListProductsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListProductsResponse]:
+        """Lists products by id."""
+
+    @abc_1.abstractmethod
+    def ListBarcodes(
+        self,
+        request: headquarters_pb2.ListBarcodesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListBarcodesRequest, abc.Awaitable[headquarters_pb2.ListBarcodesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListBarcodesResponse]:
+        """Lists barcodes."""
+
+    @abc_1.abstractmethod
+    def ListPrices(
+        self,
+        request: headquarters_pb2.ListPricesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListPricesRequest, abc.Awaitable[headquarters_pb2.ListPricesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListPricesResponse]:
+        """Lists prices by product and beginning."""
+
+    @abc_1.abstractmethod
+    def ListTaxGroups(
+        self,
+        request: headquarters_pb2.ListTaxGroupsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListTaxGroupsRequest, abc.Awaitable[headquarters_pb2.ListTaxGroupsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListTaxGroupsResponse]:
+        """Lists tax groups by id."""
+
+    @abc_1.abstractmethod
+    def ListCustomers(
+        self,
+        request: headquarters_pb2.ListCustomersRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListCustomersRequest, abc.Awaitable[headquarters_pb2.ListCustomersResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListCustomersResponse]:
+        """Lists customers by id."""
+
+    @abc_1.abstractmethod
+    def ListTenderTypes(
+        self,
+        request: headquarters_pb2.ListTenderTypesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListTenderTypesRequest, abc.Awaitable[headquarters_pb2.ListTenderTypesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListTenderTypesResponse]:
+        """Lists tender types by id."""
+
+    @abc_1.abstractmethod
+    def ListStaff(
+        self,
+        request: headquarters_pb2.ListStaffRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListStaffRequest, abc.Awaitable[headquarters_pb2.ListStaffResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListStaffResponse]:
+        """Lists staff by id, without password hashes."""
+
+    @abc_1.abstractmethod
+    def UpdateRole(
+        self,
+        request: headquarters_pb2.UpdateRoleRequest,
+        context: aio.ServicerContext[headquarters_pb2.UpdateRoleRequest, abc.Awaitable[headquarters_pb2.UpdateRoleResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.UpdateRoleResponse]:
+        """Adds or changes a role."""
+
+    @abc_1.abstractmethod
+    def ListRoles(
+        self,
+        request: headquarters_pb2.ListRolesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListRolesRequest, abc.Awaitable[headquarters_pb2.ListRolesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListRolesResponse]:
+        """Lists roles by id."""
 
     @abc_1.abstractmethod
     def ImportCards(
@@ -107,12 +352,28 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         """Returns the parameters in force."""
 
     @abc_1.abstractmethod
+    def ListParameterVersions(
+        self,
+        request: headquarters_pb2.ListParameterVersionsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListParameterVersionsRequest, abc.Awaitable[headquarters_pb2.ListParameterVersionsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListParameterVersionsResponse]:
+        """Lists the versions of the parameters, the newest first: who made them and when."""
+
+    @abc_1.abstractmethod
+    def ReloadParameters(
+        self,
+        request: headquarters_pb2.ReloadParametersRequest,
+        context: aio.ServicerContext[headquarters_pb2.ReloadParametersRequest, abc.Awaitable[headquarters_pb2.ReloadParametersResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ReloadParametersResponse]:
+        """Carries the parameters to every store now: runs job 1110 for every channel group."""
+
+    @abc_1.abstractmethod
     def UpdateOfflineProfile(
         self,
         request: headquarters_pb2.UpdateOfflineProfileRequest,
         context: aio.ServicerContext[headquarters_pb2.UpdateOfflineProfileRequest, abc.Awaitable[headquarters_pb2.UpdateOfflineProfileResponse]],
     ) -> abc.Awaitable[headquarters_pb2.UpdateOfflineProfileResponse]:
-        """Changes when registers go offline and come back."""
+        """Adds or changes an offline profile: when registers go offline and come back."""
 
     @abc_1.abstractmethod
     def GetOfflineProfile(
@@ -120,7 +381,212 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         request: headquarters_pb2.GetOfflineProfileRequest,
         context: aio.ServicerContext[headquarters_pb2.GetOfflineProfileRequest, abc.Awaitable[headquarters_pb2.GetOfflineProfileResponse]],
     ) -> abc.Awaitable[headquarters_pb2.GetOfflineProfileResponse]:
-        """Returns the profile in force."""
+        """Returns an offline profile. NOT_FOUND with NAME_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def ListOfflineProfiles(
+        self,
+        request: headquarters_pb2.ListOfflineProfilesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListOfflineProfilesRequest, abc.Awaitable[headquarters_pb2.ListOfflineProfilesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListOfflineProfilesResponse]:
+        """Lists offline profiles by name, with the stores that have them."""
+
+    @abc_1.abstractmethod
+    def UpdateChannelGroup(
+        self,
+        request: headquarters_pb2.UpdateChannelGroupRequest,
+        context: aio.ServicerContext[headquarters_pb2.UpdateChannelGroupRequest, abc.Awaitable[headquarters_pb2.UpdateChannelGroupResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.UpdateChannelGroupResponse]:
+        """Adds or changes a channel group: the stores that get the same packages."""
+
+    @abc_1.abstractmethod
+    def ListChannelGroups(
+        self,
+        request: headquarters_pb2.ListChannelGroupsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListChannelGroupsRequest, abc.Awaitable[headquarters_pb2.ListChannelGroupsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListChannelGroupsResponse]:
+        """Lists channel groups by id."""
+
+    @abc_1.abstractmethod
+    def UpdateStore(
+        self,
+        request: headquarters_pb2.UpdateStoreRequest,
+        context: aio.ServicerContext[headquarters_pb2.UpdateStoreRequest, abc.Awaitable[headquarters_pb2.UpdateStoreResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.UpdateStoreResponse]:
+        """Adds or changes a store. NOT_FOUND with NAME_UNKNOWN for its group or profile."""
+
+    @abc_1.abstractmethod
+    def ListStores(
+        self,
+        request: headquarters_pb2.ListStoresRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListStoresRequest, abc.Awaitable[headquarters_pb2.ListStoresResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListStoresResponse]:
+        """Lists stores by id."""
+
+    @abc_1.abstractmethod
+    def UpdateRegister(
+        self,
+        request: headquarters_pb2.UpdateRegisterRequest,
+        context: aio.ServicerContext[headquarters_pb2.UpdateRegisterRequest, abc.Awaitable[headquarters_pb2.UpdateRegisterResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.UpdateRegisterResponse]:
+        """Adds or changes a register. NOT_FOUND with NAME_UNKNOWN for its store; a register that was
+        activated stays in its store.
+        """
+
+    @abc_1.abstractmethod
+    def ListRegisters(
+        self,
+        request: headquarters_pb2.ListRegistersRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListRegistersRequest, abc.Awaitable[headquarters_pb2.ListRegistersResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListRegistersResponse]:
+        """Lists registers by id, with how they stood when they were last heard."""
+
+    @abc_1.abstractmethod
+    def RemoveSetUp(
+        self,
+        request: headquarters_pb2.RemoveSetUpRequest,
+        context: aio.ServicerContext[headquarters_pb2.RemoveSetUpRequest, abc.Awaitable[headquarters_pb2.RemoveSetUpResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.RemoveSetUpResponse]:
+        """Removes an offline profile, group, store or register that nothing stands on and that never had a
+        secret. FAILED_PRECONDITION with IN_USE.
+        """
+
+    @abc_1.abstractmethod
+    def CreateActivationCode(
+        self,
+        request: headquarters_pb2.CreateActivationCodeRequest,
+        context: aio.ServicerContext[headquarters_pb2.CreateActivationCodeRequest, abc.Awaitable[headquarters_pb2.CreateActivationCodeResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.CreateActivationCodeResponse]:
+        """Gives out a one-time code with which a register or a store's channel becomes known; an earlier one
+        is void. Audited.
+        """
+
+    @abc_1.abstractmethod
+    def ActivateChannel(
+        self,
+        request: headquarters_pb2.ActivateChannelRequest,
+        context: aio.ServicerContext[headquarters_pb2.ActivateChannelRequest, abc.Awaitable[headquarters_pb2.ActivateChannelResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ActivateChannelResponse]:
+        """Makes a store's channel known with its code. Needs no secret: the answer holds it. A repeated
+        activation gives a new secret and ends the old. NOT_FOUND with CODE_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
+    def ActivateRegister(
+        self,
+        request: headquarters_pb2.HeadquartersServiceActivateRegisterRequest,
+        context: aio.ServicerContext[headquarters_pb2.HeadquartersServiceActivateRegisterRequest, abc.Awaitable[headquarters_pb2.HeadquartersServiceActivateRegisterResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.HeadquartersServiceActivateRegisterResponse]:
+        """The same for a register, asked by its channel."""
+
+    @abc_1.abstractmethod
+    def RetireRegister(
+        self,
+        request: headquarters_pb2.RetireRegisterRequest,
+        context: aio.ServicerContext[headquarters_pb2.RetireRegisterRequest, abc.Awaitable[headquarters_pb2.RetireRegisterResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.RetireRegisterResponse]:
+        """Retires a register: it may deliver what it has, and nothing else. FAILED_PRECONDITION with
+        INCOMPLETE while its sales are not home, unless forced: its lanes are declared lost then. Audited.
+        """
+
+    @abc_1.abstractmethod
+    def ListAudit(
+        self,
+        request: headquarters_pb2.ListAuditRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListAuditRequest, abc.Awaitable[headquarters_pb2.ListAuditResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListAuditResponse]:
+        """Lists what people did to the set-up, the newest first."""
+
+    @abc_1.abstractmethod
+    def UpdateDistributionSchedule(
+        self,
+        request: headquarters_pb2.UpdateDistributionScheduleRequest,
+        context: aio.ServicerContext[headquarters_pb2.UpdateDistributionScheduleRequest, abc.Awaitable[headquarters_pb2.UpdateDistributionScheduleResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.UpdateDistributionScheduleResponse]:
+        """Adds or changes a distribution schedule. NOT_FOUND with NAME_UNKNOWN for its groups."""
+
+    @abc_1.abstractmethod
+    def ListDistributionSchedules(
+        self,
+        request: headquarters_pb2.ListDistributionSchedulesRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListDistributionSchedulesRequest, abc.Awaitable[headquarters_pb2.ListDistributionSchedulesResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListDistributionSchedulesResponse]:
+        """Lists distribution schedules by name."""
+
+    @abc_1.abstractmethod
+    def RemoveDistributionSchedule(
+        self,
+        request: headquarters_pb2.RemoveDistributionScheduleRequest,
+        context: aio.ServicerContext[headquarters_pb2.RemoveDistributionScheduleRequest, abc.Awaitable[headquarters_pb2.RemoveDistributionScheduleResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.RemoveDistributionScheduleResponse]:
+        """Removes a schedule. NOT_FOUND with NAME_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def RunDistributionSchedule(
+        self,
+        request: headquarters_pb2.RunDistributionScheduleRequest,
+        context: aio.ServicerContext[headquarters_pb2.RunDistributionScheduleRequest, abc.Awaitable[headquarters_pb2.RunDistributionScheduleResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.RunDistributionScheduleResponse]:
+        """Runs a schedule now, also one that is paused; answers when its packages can be fetched."""
+
+    @abc_1.abstractmethod
+    def ListDistributionRuns(
+        self,
+        request: headquarters_pb2.ListDistributionRunsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListDistributionRunsRequest, abc.Awaitable[headquarters_pb2.ListDistributionRunsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListDistributionRunsResponse]:
+        """Lists runs, the newest first."""
+
+    @abc_1.abstractmethod
+    def ListReplicas(
+        self,
+        request: headquarters_pb2.ListReplicasRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListReplicasRequest, abc.Awaitable[headquarters_pb2.ListReplicasResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListReplicasResponse]:
+        """Lists replicas: what each channel and register has of its group's packages, and lacks."""
+
+    @abc_1.abstractmethod
+    def ListDownloadSessions(
+        self,
+        request: headquarters_pb2.ListDownloadSessionsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListDownloadSessionsRequest, abc.Awaitable[headquarters_pb2.ListDownloadSessionsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListDownloadSessionsResponse]:
+        """Lists download sessions: one for each package and replica, the newest first."""
+
+    @abc_1.abstractmethod
+    def ListUploadSessions(
+        self,
+        request: headquarters_pb2.ListUploadSessionsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListUploadSessionsRequest, abc.Awaitable[headquarters_pb2.ListUploadSessionsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListUploadSessionsResponse]:
+        """Lists upload sessions: how far the journal of each register is on its way."""
+
+    @abc_1.abstractmethod
+    def ClosePeriod(
+        self,
+        request: headquarters_pb2.ClosePeriodRequest,
+        context: aio.ServicerContext[headquarters_pb2.ClosePeriodRequest, abc.Awaitable[headquarters_pb2.ClosePeriodResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ClosePeriodResponse]:
+        """Closes a period: sales until its end are counted. FAILED_PRECONDITION with INCOMPLETE while a
+        register may have sales of it that are not here, unless a reason is given to close all the same;
+        with PERIOD_CLOSED for a period that is closed, or ends before one that is. Audited.
+        """
+
+    @abc_1.abstractmethod
+    def ListPeriods(
+        self,
+        request: headquarters_pb2.ListPeriodsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListPeriodsRequest, abc.Awaitable[headquarters_pb2.ListPeriodsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListPeriodsResponse]:
+        """Lists closed periods, the newest first."""
+
+    @abc_1.abstractmethod
+    def ListLateTransactions(
+        self,
+        request: headquarters_pb2.ListLateTransactionsRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListLateTransactionsRequest, abc.Awaitable[headquarters_pb2.ListLateTransactionsResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListLateTransactionsResponse]:
+        """Lists the sales of a closed period that came after it was closed."""
 
     @abc_1.abstractmethod
     def ListTransactions(

@@ -174,6 +174,7 @@ class CardLock(message.Message):
     BLOCKS_FOR_FIELD_NUMBER: builtins.int
     CONCLUDE_WITHIN_FIELD_NUMBER: builtins.int
     AMOUNT_ONLY_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
     lock_key: builtins.bytes
     """Its key."""
     state: LockState.ValueType
@@ -188,6 +189,8 @@ class CardLock(message.Message):
     """The last four digits of its number."""
     amount_only: builtins.bool
     """True when it holds only its amount."""
+    kind: types_pb2.CardKind.ValueType
+    """What the card is; absent for a key that was never granted."""
     @builtins.property
     def balance(self) -> types_pb2.Money:
         """What is on the card."""
@@ -214,10 +217,11 @@ class CardLock(message.Message):
         blocks_for: duration_pb2.Duration | None = ...,
         conclude_within: duration_pb2.Duration | None = ...,
         amount_only: builtins.bool = ...,
+        kind: types_pb2.CardKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["balance", b"balance", "blocks_for", b"blocks_for", "conclude_within", b"conclude_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["amount_only", b"amount_only", "balance", b"balance", "blocks_for", b"blocks_for", "card_id", b"card_id", "conclude_within", b"conclude_within", "end_reason", b"end_reason", "last_four", b"last_four", "lock_key", b"lock_key", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["amount_only", b"amount_only", "balance", b"balance", "blocks_for", b"blocks_for", "card_id", b"card_id", "conclude_within", b"conclude_within", "end_reason", b"end_reason", "kind", b"kind", "last_four", b"last_four", "lock_key", b"lock_key", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

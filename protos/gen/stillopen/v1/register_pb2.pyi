@@ -1532,3 +1532,151 @@ class SwitchConnectionResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetCustomerRequest(message.Message):
+    """Request of SetCustomer."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale."""
+    version: builtins.int
+    """The version that was seen."""
+    customer_id: builtins.str
+    """The customer; empty for nobody."""
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        version: builtins.int = ...,
+        customer_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customer_id", b"customer_id", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetCustomerResponse(message.Message):
+    """Response of SetCustomer."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterServiceSearchCustomersRequest(message.Message):
+    """Request of SearchCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: builtins.int
+    query: builtins.str
+    """The beginning of an id, or a part of name, e-mail address or telephone number; empty for all."""
+    def __init__(
+        self,
+        *,
+        query: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterServiceSearchCustomersResponse(message.Message):
+    """Response of SearchCustomers."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CUSTOMERS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def customers(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Customer]:
+        """The first fifty, by id."""
+
+    def __init__(
+        self,
+        *,
+        customers: abc.Iterable[types_pb2.Customer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customers", b"customers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OverrideRequest(message.Message):
+    """Request of Override."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    PERMISSION_FIELD_NUMBER: builtins.int
+    MANAGER_FIELD_NUMBER: builtins.int
+    transaction_id: builtins.str
+    """The sale."""
+    version: builtins.int
+    """The version that was seen."""
+    permission: types_pb2.Permission.ValueType
+    """What is to be allowed in it."""
+    @builtins.property
+    def manager(self) -> types_pb2.ManagerWord:
+        """Who allows it, and why."""
+
+    def __init__(
+        self,
+        *,
+        transaction_id: builtins.str = ...,
+        version: builtins.int = ...,
+        permission: types_pb2.Permission.ValueType = ...,
+        manager: types_pb2.ManagerWord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["manager", b"manager"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["manager", b"manager", "permission", b"permission", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OverrideResponse(message.Message):
+    """Response of Override."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def sale(self) -> types_pb2.Sale:
+        """The sale."""
+
+    def __init__(
+        self,
+        *,
+        sale: types_pb2.Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

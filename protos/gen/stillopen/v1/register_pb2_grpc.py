@@ -83,6 +83,21 @@ class RegisterServiceStub:
                 request_serializer=stillopen_dot_v1_dot_register__pb2.ReturnRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_register__pb2.ReturnResponse.FromString,
                 _registered_method=True)
+        self.SetCustomer = channel.unary_unary(
+                '/stillopen.v1.RegisterService/SetCustomer',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.SetCustomerRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.SetCustomerResponse.FromString,
+                _registered_method=True)
+        self.SearchCustomers = channel.unary_unary(
+                '/stillopen.v1.RegisterService/SearchCustomers',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceSearchCustomersRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceSearchCustomersResponse.FromString,
+                _registered_method=True)
+        self.Override = channel.unary_unary(
+                '/stillopen.v1.RegisterService/Override',
+                request_serializer=stillopen_dot_v1_dot_register__pb2.OverrideRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_register__pb2.OverrideResponse.FromString,
+                _registered_method=True)
         self.AddTender = channel.unary_unary(
                 '/stillopen.v1.RegisterService/AddTender',
                 request_serializer=stillopen_dot_v1_dot_register__pb2.AddTenderRequest.SerializeToString,
@@ -168,7 +183,7 @@ class RegisterServiceServicer:
     """
 
     def SignIn(self, request, context):
-        """Signs a person in, online or offline. PERMISSION_DENIED with SIGN_IN_FAILED.
+        """Signs a person in, online or offline. PERMISSION_DENIED with SIGN_IN_FAILED, LOCKED_OUT or BLOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,6 +243,29 @@ class RegisterServiceServicer:
         """Takes back what a receipt names: a return line at the price that was paid. NOT_FOUND with
         SALE_UNKNOWN when neither channel nor register knows the receipt; a return without one is an
         AddLine. FAILED_PRECONDITION with RETURN_TOO_MUCH or NOT_RETURNABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCustomer(self, request, context):
+        """Says who buys; an empty id takes that back. NOT_FOUND with CUSTOMER_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchCustomers(self, request, context):
+        """Finds customers, at the channel or on this register.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Override(self, request, context):
+        """Lets the person who is signed in do something in this sale that only another may: kept with who
+        allowed it and why. PERMISSION_DENIED with NOT_ALLOWED for one's own word, or for one who may not
+        either.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -395,6 +433,21 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     servicer.Return,
                     request_deserializer=stillopen_dot_v1_dot_register__pb2.ReturnRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_register__pb2.ReturnResponse.SerializeToString,
+            ),
+            'SetCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCustomer,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.SetCustomerRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.SetCustomerResponse.SerializeToString,
+            ),
+            'SearchCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchCustomers,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceSearchCustomersRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.RegisterServiceSearchCustomersResponse.SerializeToString,
+            ),
+            'Override': grpc.unary_unary_rpc_method_handler(
+                    servicer.Override,
+                    request_deserializer=stillopen_dot_v1_dot_register__pb2.OverrideRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_register__pb2.OverrideResponse.SerializeToString,
             ),
             'AddTender': grpc.unary_unary_rpc_method_handler(
                     servicer.AddTender,
@@ -719,6 +772,87 @@ class RegisterService:
             '/stillopen.v1.RegisterService/Return',
             stillopen_dot_v1_dot_register__pb2.ReturnRequest.SerializeToString,
             stillopen_dot_v1_dot_register__pb2.ReturnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/SetCustomer',
+            stillopen_dot_v1_dot_register__pb2.SetCustomerRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.SetCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/SearchCustomers',
+            stillopen_dot_v1_dot_register__pb2.RegisterServiceSearchCustomersRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.RegisterServiceSearchCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Override(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.RegisterService/Override',
+            stillopen_dot_v1_dot_register__pb2.OverrideRequest.SerializeToString,
+            stillopen_dot_v1_dot_register__pb2.OverrideResponse.FromString,
             options,
             channel_credentials,
             insecure,

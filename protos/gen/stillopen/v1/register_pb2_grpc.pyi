@@ -21,7 +21,7 @@ class RegisterServiceStub:
 
     def __init__(self, channel: aio.Channel) -> None: ...
     SignIn: aio.UnaryUnaryMultiCallable[register_pb2.RegisterServiceSignInRequest, register_pb2.RegisterServiceSignInResponse]
-    """Signs a person in, online or offline. PERMISSION_DENIED with SIGN_IN_FAILED."""
+    """Signs a person in, online or offline. PERMISSION_DENIED with SIGN_IN_FAILED, LOCKED_OUT or BLOCKED."""
     SignOut: aio.UnaryUnaryMultiCallable[register_pb2.SignOutRequest, register_pb2.SignOutResponse]
     """Signs the person out. FAILED_PRECONDITION with SALE_OPEN while a sale is open."""
     GetProduct: aio.UnaryUnaryMultiCallable[register_pb2.RegisterServiceGetProductRequest, register_pb2.RegisterServiceGetProductResponse]
@@ -42,6 +42,15 @@ class RegisterServiceStub:
     """Takes back what a receipt names: a return line at the price that was paid. NOT_FOUND with
     SALE_UNKNOWN when neither channel nor register knows the receipt; a return without one is an
     AddLine. FAILED_PRECONDITION with RETURN_TOO_MUCH or NOT_RETURNABLE.
+    """
+    SetCustomer: aio.UnaryUnaryMultiCallable[register_pb2.SetCustomerRequest, register_pb2.SetCustomerResponse]
+    """Says who buys; an empty id takes that back. NOT_FOUND with CUSTOMER_UNKNOWN."""
+    SearchCustomers: aio.UnaryUnaryMultiCallable[register_pb2.RegisterServiceSearchCustomersRequest, register_pb2.RegisterServiceSearchCustomersResponse]
+    """Finds customers, at the channel or on this register."""
+    Override: aio.UnaryUnaryMultiCallable[register_pb2.OverrideRequest, register_pb2.OverrideResponse]
+    """Lets the person who is signed in do something in this sale that only another may: kept with who
+    allowed it and why. PERMISSION_DENIED with NOT_ALLOWED for one's own word, or for one who may not
+    either.
     """
     AddTender: aio.UnaryUnaryMultiCallable[register_pb2.AddTenderRequest, register_pb2.AddTenderResponse]
     """Takes a payment, or gives money back: in cash, onto a gift card, as a credit memo. Cards are locked
@@ -104,7 +113,7 @@ class RegisterServiceServicer(metaclass=abc_1.ABCMeta):
         request: register_pb2.RegisterServiceSignInRequest,
         context: aio.ServicerContext[register_pb2.RegisterServiceSignInRequest, abc.Awaitable[register_pb2.RegisterServiceSignInResponse]],
     ) -> abc.Awaitable[register_pb2.RegisterServiceSignInResponse]:
-        """Signs a person in, online or offline. PERMISSION_DENIED with SIGN_IN_FAILED."""
+        """Signs a person in, online or offline. PERMISSION_DENIED with SIGN_IN_FAILED, LOCKED_OUT or BLOCKED."""
 
     @abc_1.abstractmethod
     def SignOut(
@@ -173,6 +182,33 @@ class RegisterServiceServicer(metaclass=abc_1.ABCMeta):
         """Takes back what a receipt names: a return line at the price that was paid. NOT_FOUND with
         SALE_UNKNOWN when neither channel nor register knows the receipt; a return without one is an
         AddLine. FAILED_PRECONDITION with RETURN_TOO_MUCH or NOT_RETURNABLE.
+        """
+
+    @abc_1.abstractmethod
+    def SetCustomer(
+        self,
+        request: register_pb2.SetCustomerRequest,
+        context: aio.ServicerContext[register_pb2.SetCustomerRequest, abc.Awaitable[register_pb2.SetCustomerResponse]],
+    ) -> abc.Awaitable[register_pb2.SetCustomerResponse]:
+        """Says who buys; an empty id takes that back. NOT_FOUND with CUSTOMER_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def SearchCustomers(
+        self,
+        request: register_pb2.RegisterServiceSearchCustomersRequest,
+        context: aio.ServicerContext[register_pb2.RegisterServiceSearchCustomersRequest, abc.Awaitable[register_pb2.RegisterServiceSearchCustomersResponse]],
+    ) -> abc.Awaitable[register_pb2.RegisterServiceSearchCustomersResponse]:
+        """Finds customers, at the channel or on this register."""
+
+    @abc_1.abstractmethod
+    def Override(
+        self,
+        request: register_pb2.OverrideRequest,
+        context: aio.ServicerContext[register_pb2.OverrideRequest, abc.Awaitable[register_pb2.OverrideResponse]],
+    ) -> abc.Awaitable[register_pb2.OverrideResponse]:
+        """Lets the person who is signed in do something in this sale that only another may: kept with who
+        allowed it and why. PERMISSION_DENIED with NOT_ALLOWED for one's own word, or for one who may not
+        either.
         """
 
     @abc_1.abstractmethod

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from stillopen.v1 import types_pb2 as stillopen_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stillopen/v1/sync.proto\x12\x0cstillopen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18stillopen/v1/types.proto\"\x86\x02\n\x0bSyncRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stillopen.v1.HelloH\x00\x12(\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x15.stillopen.v1.EntriesH\x00\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x37\n\x0fpackage_applied\x18\x04 \x01(\x0b\x32\x1c.stillopen.v1.PackageAppliedH\x00\x12\x37\n\x0fpackage_refused\x18\x05 \x01(\x0b\x32\x1c.stillopen.v1.PackageRefusedH\x00\x42\x07\n\x05\x66rame\"\xda\x02\n\x0cSyncResponse\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stillopen.v1.WelcomeH\x00\x12&\n\x06stored\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.StoredH\x00\x12&\n\x06resend\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.ResendH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x33\n\rpackage_begin\x18\x05 \x01(\x0b\x32\x1a.stillopen.v1.PackageBeginH\x00\x12\x33\n\rpackage_block\x18\x06 \x01(\x0b\x32\x1a.stillopen.v1.PackageBlockH\x00\x12/\n\x0bpackage_end\x18\x07 \x01(\x0b\x32\x18.stillopen.v1.PackageEndH\x00\x42\x07\n\x05\x66rame\"\x9b\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12$\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x10\n\x08instance\x18\x05 \x01(\x06\"\xf0\x01\n\tLaneClaim\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\r\n\x05\x66irst\x18\x03 \x01(\x04\x12\x0c\n\x04head\x18\x04 \x01(\x04\x12\x13\n\x0bhead_digest\x18\x05 \x01(\x0c\x12\x10\n\x08\x62\x65lieved\x18\x06 \x01(\x04\x12\x14\n\x0c\x63laimed_head\x18\x07 \x01(\x04\x12\r\n\x05heard\x18\x08 \x01(\x08\x12)\n\x07missing\x18\t \x03(\x0b\x32\x18.stillopen.v1.EntryRange\x12+\n\x06\x61larms\x18\n \x03(\x0e\x32\x1b.stillopen.v1.LaneAlarmKind\"\x98\x01\n\tLaneState\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x16\n\x0estored_through\x18\x03 \x01(\x04\x12\x1c\n\x14headquarters_through\x18\x04 \x01(\x04\x12\x15\n\rpurge_through\x18\x05 \x01(\x04\x12\x1a\n\x12headquarters_knows\x18\x06 \x01(\x08\"F\n\x06\x43ursor\x12\x12\n\ngeneration\x18\x01 \x01(\x06\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0epackage_digest\x18\x03 \x01(\x0c\"\x92\x01\n\x06Limits\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x01 \x01(\r\x12\x19\n\x11\x62\x61tch_entries_max\x18\x02 \x01(\r\x12\x1d\n\x15\x62\x61tches_in_flight_max\x18\x03 \x01(\r\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.Limits\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneState\">\n\x07\x45ntries\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12$\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x13.stillopen.v1.Entry\"?\n\x06Stored\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12&\n\x05lanes\x18\x02 \x03(\x0b\x32\x17.stillopen.v1.LaneState\":\n\x06Resend\x12\x30\n\tpositions\x18\x01 \x03(\x0b\x32\x1d.stillopen.v1.JournalPosition\"3\n\tHeartbeat\x12&\n\x05lanes\x18\x01 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\"B\n\x0cPackageBegin\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0c\n\x04size\x18\x02 \x01(\x04\"\x1c\n\x0cPackageBlock\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x0c\n\nPackageEnd\"6\n\x0ePackageApplied\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"W\n\x0ePackageRefused\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xc4\x01\n\nMasterData\x12,\n\nparameters\x18\x01 \x01(\x0b\x32\x18.stillopen.v1.Parameters\x12\x35\n\x0foffline_profile\x18\x02 \x01(\x0b\x32\x1c.stillopen.v1.OfflineProfile\x12(\n\x05staff\x18\x03 \x03(\x0b\x32\x19.stillopen.v1.StaffMember\x12\'\n\x08products\x18\x04 \x03(\x0b\x32\x15.stillopen.v1.Product2P\n\x0bSyncService\x12\x41\n\x04Sync\x12\x19.stillopen.v1.SyncRequest\x1a\x1a.stillopen.v1.SyncResponse(\x01\x30\x01\x42=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stillopen/v1/sync.proto\x12\x0cstillopen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stillopen/v1/types.proto\"\x86\x02\n\x0bSyncRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stillopen.v1.HelloH\x00\x12(\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x15.stillopen.v1.EntriesH\x00\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x37\n\x0fpackage_applied\x18\x04 \x01(\x0b\x32\x1c.stillopen.v1.PackageAppliedH\x00\x12\x37\n\x0fpackage_refused\x18\x05 \x01(\x0b\x32\x1c.stillopen.v1.PackageRefusedH\x00\x42\x07\n\x05\x66rame\"\xda\x02\n\x0cSyncResponse\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stillopen.v1.WelcomeH\x00\x12&\n\x06stored\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.StoredH\x00\x12&\n\x06resend\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.ResendH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x33\n\rpackage_begin\x18\x05 \x01(\x0b\x32\x1a.stillopen.v1.PackageBeginH\x00\x12\x33\n\rpackage_block\x18\x06 \x01(\x0b\x32\x1a.stillopen.v1.PackageBlockH\x00\x12/\n\x0bpackage_end\x18\x07 \x01(\x0b\x32\x18.stillopen.v1.PackageEndH\x00\x42\x07\n\x05\x66rame\"\xca\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12$\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x10\n\x08instance\x18\x05 \x01(\x06\x12-\n\x07reports\x18\x06 \x03(\x0b\x32\x1c.stillopen.v1.RegisterReport\"\x85\x03\n\x0eRegisterReport\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x31\n\rreported_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07offline\x18\x03 \x01(\x08\x12\x16\n\x0eoffline_reason\x18\x04 \x01(\t\x12\x36\n\x12offline_since_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fwaiting_entries\x18\x06 \x01(\x04\x12+\n\x0ewaiting_amount\x18\x07 \x01(\x0b\x32\x13.stillopen.v1.Money\x12$\n\x06\x63ursor\x18\x08 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x1a\n\x12parameters_version\x18\t \x01(\x04\x12\x18\n\x10software_version\x18\n \x01(\t\x12\x0f\n\x07missing\x18\x0b \x03(\t\x12\x17\n\x0fpackage_refusal\x18\x0c \x01(\t\"\xf0\x01\n\tLaneClaim\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\r\n\x05\x66irst\x18\x03 \x01(\x04\x12\x0c\n\x04head\x18\x04 \x01(\x04\x12\x13\n\x0bhead_digest\x18\x05 \x01(\x0c\x12\x10\n\x08\x62\x65lieved\x18\x06 \x01(\x04\x12\x14\n\x0c\x63laimed_head\x18\x07 \x01(\x04\x12\r\n\x05heard\x18\x08 \x01(\x08\x12)\n\x07missing\x18\t \x03(\x0b\x32\x18.stillopen.v1.EntryRange\x12+\n\x06\x61larms\x18\n \x03(\x0e\x32\x1b.stillopen.v1.LaneAlarmKind\"\x98\x01\n\tLaneState\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x16\n\x0estored_through\x18\x03 \x01(\x04\x12\x1c\n\x14headquarters_through\x18\x04 \x01(\x04\x12\x15\n\rpurge_through\x18\x05 \x01(\x04\x12\x1a\n\x12headquarters_knows\x18\x06 \x01(\x08\"F\n\x06\x43ursor\x12\x12\n\ngeneration\x18\x01 \x01(\x06\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0epackage_digest\x18\x03 \x01(\x0c\"\x92\x01\n\x06Limits\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x01 \x01(\r\x12\x19\n\x11\x62\x61tch_entries_max\x18\x02 \x01(\r\x12\x1d\n\x15\x62\x61tches_in_flight_max\x18\x03 \x01(\r\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.Limits\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneState\">\n\x07\x45ntries\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12$\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x13.stillopen.v1.Entry\"?\n\x06Stored\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12&\n\x05lanes\x18\x02 \x03(\x0b\x32\x17.stillopen.v1.LaneState\":\n\x06Resend\x12\x30\n\tpositions\x18\x01 \x03(\x0b\x32\x1d.stillopen.v1.JournalPosition\"b\n\tHeartbeat\x12&\n\x05lanes\x18\x01 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12-\n\x07reports\x18\x02 \x03(\x0b\x32\x1c.stillopen.v1.RegisterReport\"f\n\x0cPackageBegin\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\"\n\x04\x62\x61se\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"\x1c\n\x0cPackageBlock\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x0c\n\nPackageEnd\"6\n\x0ePackageApplied\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"W\n\x0ePackageRefused\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2P\n\x0bSyncService\x12\x41\n\x04Sync\x12\x19.stillopen.v1.SyncRequest\x1a\x1a.stillopen.v1.SyncResponse(\x01\x30\x01\x42=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,42 +35,42 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stillopen.v1.sync_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020org.stillopen.v1P\001Z\030stillopen/v1;stillopenv1\252\002\014Stillopen.V1'
-  _globals['_SYNCREQUEST']._serialized_start=100
-  _globals['_SYNCREQUEST']._serialized_end=362
-  _globals['_SYNCRESPONSE']._serialized_start=365
-  _globals['_SYNCRESPONSE']._serialized_end=711
-  _globals['_HELLO']._serialized_start=714
-  _globals['_HELLO']._serialized_end=869
-  _globals['_LANECLAIM']._serialized_start=872
-  _globals['_LANECLAIM']._serialized_end=1112
-  _globals['_LANESTATE']._serialized_start=1115
-  _globals['_LANESTATE']._serialized_end=1267
-  _globals['_CURSOR']._serialized_start=1269
-  _globals['_CURSOR']._serialized_end=1339
-  _globals['_LIMITS']._serialized_start=1342
-  _globals['_LIMITS']._serialized_end=1488
-  _globals['_WELCOME']._serialized_start=1490
-  _globals['_WELCOME']._serialized_end=1603
-  _globals['_ENTRIES']._serialized_start=1605
-  _globals['_ENTRIES']._serialized_end=1667
-  _globals['_STORED']._serialized_start=1669
-  _globals['_STORED']._serialized_end=1732
-  _globals['_RESEND']._serialized_start=1734
-  _globals['_RESEND']._serialized_end=1792
-  _globals['_HEARTBEAT']._serialized_start=1794
-  _globals['_HEARTBEAT']._serialized_end=1845
-  _globals['_PACKAGEBEGIN']._serialized_start=1847
-  _globals['_PACKAGEBEGIN']._serialized_end=1913
-  _globals['_PACKAGEBLOCK']._serialized_start=1915
-  _globals['_PACKAGEBLOCK']._serialized_end=1943
-  _globals['_PACKAGEEND']._serialized_start=1945
-  _globals['_PACKAGEEND']._serialized_end=1957
-  _globals['_PACKAGEAPPLIED']._serialized_start=1959
-  _globals['_PACKAGEAPPLIED']._serialized_end=2013
-  _globals['_PACKAGEREFUSED']._serialized_start=2015
-  _globals['_PACKAGEREFUSED']._serialized_end=2102
-  _globals['_MASTERDATA']._serialized_start=2105
-  _globals['_MASTERDATA']._serialized_end=2301
-  _globals['_SYNCSERVICE']._serialized_start=2303
-  _globals['_SYNCSERVICE']._serialized_end=2383
+  _globals['_SYNCREQUEST']._serialized_start=133
+  _globals['_SYNCREQUEST']._serialized_end=395
+  _globals['_SYNCRESPONSE']._serialized_start=398
+  _globals['_SYNCRESPONSE']._serialized_end=744
+  _globals['_HELLO']._serialized_start=747
+  _globals['_HELLO']._serialized_end=949
+  _globals['_REGISTERREPORT']._serialized_start=952
+  _globals['_REGISTERREPORT']._serialized_end=1341
+  _globals['_LANECLAIM']._serialized_start=1344
+  _globals['_LANECLAIM']._serialized_end=1584
+  _globals['_LANESTATE']._serialized_start=1587
+  _globals['_LANESTATE']._serialized_end=1739
+  _globals['_CURSOR']._serialized_start=1741
+  _globals['_CURSOR']._serialized_end=1811
+  _globals['_LIMITS']._serialized_start=1814
+  _globals['_LIMITS']._serialized_end=1960
+  _globals['_WELCOME']._serialized_start=1962
+  _globals['_WELCOME']._serialized_end=2075
+  _globals['_ENTRIES']._serialized_start=2077
+  _globals['_ENTRIES']._serialized_end=2139
+  _globals['_STORED']._serialized_start=2141
+  _globals['_STORED']._serialized_end=2204
+  _globals['_RESEND']._serialized_start=2206
+  _globals['_RESEND']._serialized_end=2264
+  _globals['_HEARTBEAT']._serialized_start=2266
+  _globals['_HEARTBEAT']._serialized_end=2364
+  _globals['_PACKAGEBEGIN']._serialized_start=2366
+  _globals['_PACKAGEBEGIN']._serialized_end=2468
+  _globals['_PACKAGEBLOCK']._serialized_start=2470
+  _globals['_PACKAGEBLOCK']._serialized_end=2498
+  _globals['_PACKAGEEND']._serialized_start=2500
+  _globals['_PACKAGEEND']._serialized_end=2512
+  _globals['_PACKAGEAPPLIED']._serialized_start=2514
+  _globals['_PACKAGEAPPLIED']._serialized_end=2568
+  _globals['_PACKAGEREFUSED']._serialized_start=2570
+  _globals['_PACKAGEREFUSED']._serialized_end=2657
+  _globals['_SYNCSERVICE']._serialized_start=2659
+  _globals['_SYNCSERVICE']._serialized_end=2739
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from stillopen.v1 import types_pb2 as types_pb2
 import builtins as builtins
@@ -139,6 +140,7 @@ class Hello(message.Message):
     LANES_FIELD_NUMBER: builtins.int
     CURSOR_FIELD_NUMBER: builtins.int
     INSTANCE_FIELD_NUMBER: builtins.int
+    REPORTS_FIELD_NUMBER: builtins.int
     protocol_version: builtins.int
     """The version of this protocol; this is 1. FAILED_PRECONDITION with PROTOCOL_VERSION when the
     server does not speak it.
@@ -157,6 +159,10 @@ class Hello(message.Message):
     def cursor(self) -> Cursor:
         """What master data it has."""
 
+    @builtins.property
+    def reports(self) -> containers.RepeatedCompositeFieldContainer[RegisterReport]:
+        """How the registers stand: one for a register, one each for a channel's."""
+
     def __init__(
         self,
         *,
@@ -165,10 +171,85 @@ class Hello(message.Message):
         lanes: abc.Iterable[LaneClaim] | None = ...,
         cursor: Cursor | None = ...,
         instance: builtins.int = ...,
+        reports: abc.Iterable[RegisterReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "instance", b"instance", "lanes", b"lanes", "protocol_version", b"protocol_version", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "instance", b"instance", "lanes", b"lanes", "protocol_version", b"protocol_version", "reports", b"reports", "software_version", b"software_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterReport(message.Message):
+    """How a register stood when it last said so."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    REPORTED_TIME_FIELD_NUMBER: builtins.int
+    OFFLINE_FIELD_NUMBER: builtins.int
+    OFFLINE_REASON_FIELD_NUMBER: builtins.int
+    OFFLINE_SINCE_TIME_FIELD_NUMBER: builtins.int
+    WAITING_ENTRIES_FIELD_NUMBER: builtins.int
+    WAITING_AMOUNT_FIELD_NUMBER: builtins.int
+    CURSOR_FIELD_NUMBER: builtins.int
+    PARAMETERS_VERSION_FIELD_NUMBER: builtins.int
+    SOFTWARE_VERSION_FIELD_NUMBER: builtins.int
+    MISSING_FIELD_NUMBER: builtins.int
+    PACKAGE_REFUSAL_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """The register."""
+    offline: builtins.bool
+    """True while it is offline."""
+    offline_reason: builtins.str
+    """Why; a name of the register's reasons."""
+    waiting_entries: builtins.int
+    """How many of its entries headquarters does not have, as far as it knows."""
+    parameters_version: builtins.int
+    """The version of the parameters it shows."""
+    software_version: builtins.str
+    """The version of its software."""
+    package_refusal: builtins.str
+    """Why it refused its last package; empty when it did not."""
+    @builtins.property
+    def reported_time(self) -> timestamp_pb2.Timestamp:
+        """When it said so, by the clock of whoever received it first."""
+
+    @builtins.property
+    def offline_since_time(self) -> timestamp_pb2.Timestamp:
+        """Since when; absent while it is online."""
+
+    @builtins.property
+    def waiting_amount(self) -> types_pb2.Money:
+        """What the sales among them come to."""
+
+    @builtins.property
+    def cursor(self) -> Cursor:
+        """What master data it has."""
+
+    @builtins.property
+    def missing(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it lacks to sell offline; empty when it could."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        reported_time: timestamp_pb2.Timestamp | None = ...,
+        offline: builtins.bool = ...,
+        offline_reason: builtins.str = ...,
+        offline_since_time: timestamp_pb2.Timestamp | None = ...,
+        waiting_entries: builtins.int = ...,
+        waiting_amount: types_pb2.Money | None = ...,
+        cursor: Cursor | None = ...,
+        parameters_version: builtins.int = ...,
+        software_version: builtins.str = ...,
+        missing: abc.Iterable[builtins.str] | None = ...,
+        package_refusal: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "offline_since_time", b"offline_since_time", "reported_time", b"reported_time", "waiting_amount", b"waiting_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "missing", b"missing", "offline", b"offline", "offline_reason", b"offline_reason", "offline_since_time", b"offline_since_time", "package_refusal", b"package_refusal", "parameters_version", b"parameters_version", "register_id", b"register_id", "reported_time", b"reported_time", "software_version", b"software_version", "waiting_amount", b"waiting_amount", "waiting_entries", b"waiting_entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -451,20 +532,26 @@ class Heartbeat(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     LANES_FIELD_NUMBER: builtins.int
+    REPORTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def lanes(self) -> containers.RepeatedCompositeFieldContainer[LaneClaim]:
         """From a client: those of its lanes that headquarters lacks something of, or that moved since it
         last spoke of them, so that a lost tail is known. Empty from a server.
         """
 
+    @builtins.property
+    def reports(self) -> containers.RepeatedCompositeFieldContainer[RegisterReport]:
+        """From a client: the registers whose report changed since it was last sent."""
+
     def __init__(
         self,
         *,
         lanes: abc.Iterable[LaneClaim] | None = ...,
+        reports: abc.Iterable[RegisterReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["lanes", b"lanes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lanes", b"lanes", "reports", b"reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,21 +563,27 @@ class PackageBegin(message.Message):
 
     CURSOR_FIELD_NUMBER: builtins.int
     SIZE_FIELD_NUMBER: builtins.int
+    BASE_FIELD_NUMBER: builtins.int
     size: builtins.int
     """Its size in bytes."""
     @builtins.property
     def cursor(self) -> Cursor:
         """Where the replica stands once it is applied."""
 
+    @builtins.property
+    def base(self) -> Cursor:
+        """Where a replica must stand for it: exactly there. Absent for a snapshot, which replaces everything."""
+
     def __init__(
         self,
         *,
         cursor: Cursor | None = ...,
         size: builtins.int = ...,
+        base: Cursor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -578,45 +671,5 @@ class PackageRefused(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "message", b"message", "reason", b"reason"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class MasterData(message.Message):
-    """The contents of a package: everything a replica shows."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    PARAMETERS_FIELD_NUMBER: builtins.int
-    OFFLINE_PROFILE_FIELD_NUMBER: builtins.int
-    STAFF_FIELD_NUMBER: builtins.int
-    PRODUCTS_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def parameters(self) -> types_pb2.Parameters:
-        """The parameters in force."""
-
-    @builtins.property
-    def offline_profile(self) -> types_pb2.OfflineProfile:
-        """When registers go offline and come back."""
-
-    @builtins.property
-    def staff(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.StaffMember]:
-        """Who may sign in."""
-
-    @builtins.property
-    def products(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Product]:
-        """What is sold."""
-
-    def __init__(
-        self,
-        *,
-        parameters: types_pb2.Parameters | None = ...,
-        offline_profile: types_pb2.OfflineProfile | None = ...,
-        staff: abc.Iterable[types_pb2.StaffMember] | None = ...,
-        products: abc.Iterable[types_pb2.Product] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile", "parameters", b"parameters"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["offline_profile", b"offline_profile", "parameters", b"parameters", "products", b"products", "staff", b"staff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -21,6 +21,89 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _Permission:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PermissionEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Permission.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    PERMISSION_UNSPECIFIED: _Permission.ValueType  # 0
+    """Nothing."""
+    PERMISSION_SELL: _Permission.ValueType  # 1
+    """Ring up, take payments, complete, suspend and recall."""
+    PERMISSION_OVERRIDE_PRICE: _Permission.ValueType  # 2
+    """Sell at another price than the product's."""
+    PERMISSION_RETURN_WITHOUT_RECEIPT: _Permission.ValueType  # 3
+    """Take goods back that no receipt was found for."""
+    PERMISSION_VOID: _Permission.ValueType  # 4
+    """Give a sale up, or take a line off it."""
+    PERMISSION_CASH_OUT: _Permission.ValueType  # 5
+    """Give out what is left on a gift card."""
+    PERMISSION_SWITCH_CONNECTION: _Permission.ValueType  # 6
+    """Disconnect and connect a register by hand."""
+    PERMISSION_UNLOCK_CARD: _Permission.ValueType  # 7
+    """End what holds a card."""
+    PERMISSION_END_CLAIM: _Permission.ValueType  # 8
+    """Take over a suspended sale that another goes on with."""
+    PERMISSION_VIEW: _Permission.ValueType  # 20
+    """See everything but secrets."""
+    PERMISSION_MASTER_DATA: _Permission.ValueType  # 21
+    """Import, change and remove products, prices, taxes, customers and tender types."""
+    PERMISSION_STAFF: _Permission.ValueType  # 22
+    """Import, change and block staff and roles."""
+    PERMISSION_PARAMETERS: _Permission.ValueType  # 23
+    """Change parameters."""
+    PERMISSION_SET_UP: _Permission.ValueType  # 24
+    """Stores, channel groups, registers, offline profiles."""
+    PERMISSION_DISTRIBUTION: _Permission.ValueType  # 25
+    """Distribution schedules and runs."""
+    PERMISSION_CARDS: _Permission.ValueType  # 26
+    """Issue, adjust, block and unlock cards, and resolve exceptions."""
+    PERMISSION_JOURNALS: _Permission.ValueType  # 27
+    """Acknowledge alarms, declare lanes lost, end a recovery."""
+    PERMISSION_CLOSE_PERIOD: _Permission.ValueType  # 28
+    """Close periods."""
+
+class Permission(_Permission, metaclass=_PermissionEnumTypeWrapper):
+    """What a person may do. Those below 20 are asked for at a register, the others at headquarters."""
+
+PERMISSION_UNSPECIFIED: Permission.ValueType  # 0
+"""Nothing."""
+PERMISSION_SELL: Permission.ValueType  # 1
+"""Ring up, take payments, complete, suspend and recall."""
+PERMISSION_OVERRIDE_PRICE: Permission.ValueType  # 2
+"""Sell at another price than the product's."""
+PERMISSION_RETURN_WITHOUT_RECEIPT: Permission.ValueType  # 3
+"""Take goods back that no receipt was found for."""
+PERMISSION_VOID: Permission.ValueType  # 4
+"""Give a sale up, or take a line off it."""
+PERMISSION_CASH_OUT: Permission.ValueType  # 5
+"""Give out what is left on a gift card."""
+PERMISSION_SWITCH_CONNECTION: Permission.ValueType  # 6
+"""Disconnect and connect a register by hand."""
+PERMISSION_UNLOCK_CARD: Permission.ValueType  # 7
+"""End what holds a card."""
+PERMISSION_END_CLAIM: Permission.ValueType  # 8
+"""Take over a suspended sale that another goes on with."""
+PERMISSION_VIEW: Permission.ValueType  # 20
+"""See everything but secrets."""
+PERMISSION_MASTER_DATA: Permission.ValueType  # 21
+"""Import, change and remove products, prices, taxes, customers and tender types."""
+PERMISSION_STAFF: Permission.ValueType  # 22
+"""Import, change and block staff and roles."""
+PERMISSION_PARAMETERS: Permission.ValueType  # 23
+"""Change parameters."""
+PERMISSION_SET_UP: Permission.ValueType  # 24
+"""Stores, channel groups, registers, offline profiles."""
+PERMISSION_DISTRIBUTION: Permission.ValueType  # 25
+"""Distribution schedules and runs."""
+PERMISSION_CARDS: Permission.ValueType  # 26
+"""Issue, adjust, block and unlock cards, and resolve exceptions."""
+PERMISSION_JOURNALS: Permission.ValueType  # 27
+"""Acknowledge alarms, declare lanes lost, end a recovery."""
+PERMISSION_CLOSE_PERIOD: Permission.ValueType  # 28
+"""Close periods."""
+
 class _CardKind:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -261,26 +344,258 @@ class StaffMember(message.Message):
     STAFF_ID_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     PASSWORD_HASH_FIELD_NUMBER: builtins.int
-    MANAGER_FIELD_NUMBER: builtins.int
+    ROLE_ID_FIELD_NUMBER: builtins.int
+    BLOCKED_FIELD_NUMBER: builtins.int
+    PERMISSIONS_FIELD_NUMBER: builtins.int
     staff_id: builtins.str
     """What the person types to sign in."""
     name: builtins.str
     """The name shown on receipts and screens."""
     password_hash: builtins.str
     """A scrypt hash "scrypt$n$r$p$salt$key" in base 64; never the password."""
-    manager: builtins.bool
-    """Whether the person may end locks and claims of others at a register. Absent means no."""
+    role_id: builtins.str
+    """What the person may do; the id of a role."""
+    blocked: builtins.bool
+    """Whether the person may not sign in any more. Absent means no."""
+    @builtins.property
+    def permissions(self) -> containers.RepeatedScalarFieldContainer[Permission.ValueType]:
+        """What the role allows. Set only in answers to a sign-in."""
+
     def __init__(
         self,
         *,
         staff_id: builtins.str = ...,
         name: builtins.str = ...,
         password_hash: builtins.str = ...,
-        manager: builtins.bool = ...,
+        role_id: builtins.str = ...,
+        blocked: builtins.bool = ...,
+        permissions: abc.Iterable[Permission.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["manager", b"manager", "name", b"name", "password_hash", b"password_hash", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blocked", b"blocked", "name", b"name", "password_hash", b"password_hash", "permissions", b"permissions", "role_id", b"role_id", "staff_id", b"staff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Role(message.Message):
+    """A set of permissions under a name."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROLE_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    PERMISSIONS_FIELD_NUMBER: builtins.int
+    role_id: builtins.str
+    """Identifies the role."""
+    name: builtins.str
+    """The name for people."""
+    @builtins.property
+    def permissions(self) -> containers.RepeatedScalarFieldContainer[Permission.ValueType]:
+        """What it allows."""
+
+    def __init__(
+        self,
+        *,
+        role_id: builtins.str = ...,
+        name: builtins.str = ...,
+        permissions: abc.Iterable[Permission.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "permissions", b"permissions", "role_id", b"role_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Barcode(message.Message):
+    """A barcode that stands for one unit of a product."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BARCODE_FIELD_NUMBER: builtins.int
+    PRODUCT_ID_FIELD_NUMBER: builtins.int
+    barcode: builtins.str
+    """The barcode."""
+    product_id: builtins.str
+    """The product."""
+    def __init__(
+        self,
+        *,
+        barcode: builtins.str = ...,
+        product_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["barcode", b"barcode", "product_id", b"product_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Price(message.Message):
+    """A price that holds for a time; outside every such time the product's own price holds. Where several
+    hold, the one that began last does.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PRODUCT_ID_FIELD_NUMBER: builtins.int
+    PRICE_FIELD_NUMBER: builtins.int
+    VALID_FROM_FIELD_NUMBER: builtins.int
+    VALID_TO_FIELD_NUMBER: builtins.int
+    product_id: builtins.str
+    """The product."""
+    @builtins.property
+    def price(self) -> Money:
+        """The price of one unit, tax included."""
+
+    @builtins.property
+    def valid_from(self) -> timestamp_pb2.Timestamp:
+        """From then on."""
+
+    @builtins.property
+    def valid_to(self) -> timestamp_pb2.Timestamp:
+        """Until before then; absent for ever."""
+
+    def __init__(
+        self,
+        *,
+        product_id: builtins.str = ...,
+        price: Money | None = ...,
+        valid_from: timestamp_pb2.Timestamp | None = ...,
+        valid_to: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["price", b"price", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["price", b"price", "product_id", b"product_id", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class TaxGroup(message.Message):
+    """A tax that prices include."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TAX_GROUP_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    PERCENT_MILLI_FIELD_NUMBER: builtins.int
+    tax_group: builtins.str
+    """Identifies the group."""
+    name: builtins.str
+    """The name for people."""
+    percent_milli: builtins.int
+    """The rate in thousandths of a percent: 21 % is 21,000."""
+    def __init__(
+        self,
+        *,
+        tax_group: builtins.str = ...,
+        name: builtins.str = ...,
+        percent_milli: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "percent_milli", b"percent_milli", "tax_group", b"tax_group"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Customer(message.Message):
+    """Somebody who buys."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_FIELD_NUMBER: builtins.int
+    customer_id: builtins.str
+    """Identifies the customer."""
+    name: builtins.str
+    """The name."""
+    email: builtins.str
+    """An e-mail address; may be empty."""
+    phone: builtins.str
+    """A telephone number; may be empty."""
+    def __init__(
+        self,
+        *,
+        customer_id: builtins.str = ...,
+        name: builtins.str = ...,
+        email: builtins.str = ...,
+        phone: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["customer_id", b"customer_id", "email", b"email", "name", b"name", "phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class TenderType(message.Message):
+    """A way to pay, under the name that a shop gives it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TENDER_TYPE_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    CLOSED_FIELD_NUMBER: builtins.int
+    tender_type_id: builtins.str
+    """Identifies the tender type."""
+    name: builtins.str
+    """The name on receipts and screens."""
+    kind: TenderKind.ValueType
+    """What it pays with."""
+    closed: builtins.bool
+    """Whether it is not taken any more. Absent means no. When every type of a kind is closed, registers
+    do not take that kind; a kind without any type is taken.
+    """
+    def __init__(
+        self,
+        *,
+        tender_type_id: builtins.str = ...,
+        name: builtins.str = ...,
+        kind: TenderKind.ValueType = ...,
+        closed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["closed", b"closed", "kind", b"kind", "name", b"name", "tender_type_id", b"tender_type_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Override(message.Message):
+    """Something that a person could not do and another allowed, for one sale."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: builtins.int
+    STAFF_ID_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    permission: Permission.ValueType
+    """What."""
+    staff_id: builtins.str
+    """Who allowed it; never the one who was signed in."""
+    reason: builtins.str
+    """Why."""
+    @builtins.property
+    def time(self) -> timestamp_pb2.Timestamp:
+        """When, by the register's clock."""
+
+    def __init__(
+        self,
+        *,
+        permission: Permission.ValueType = ...,
+        staff_id: builtins.str = ...,
+        reason: builtins.str = ...,
+        time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["permission", b"permission", "reason", b"reason", "staff_id", b"staff_id", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,14 +695,22 @@ class Parameters(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: builtins.int
+    CHANGED_BY_FIELD_NUMBER: builtins.int
+    CHANGED_TIME_FIELD_NUMBER: builtins.int
     CURRENCY_CODE_FIELD_NUMBER: builtins.int
     GIFT_CARD_FIELD_NUMBER: builtins.int
     CREDIT_MEMO_FIELD_NUMBER: builtins.int
     JOURNAL_RETENTION_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Rises by one with each change; 0 before the first."""
+    changed_by: builtins.str
+    """Who made this version. Set only in answers."""
     currency_code: builtins.str
     """The currency of the stores."""
+    @builtins.property
+    def changed_time(self) -> timestamp_pb2.Timestamp:
+        """When. Set only in answers."""
+
     @builtins.property
     def gift_card(self) -> CardParameters:
         """The rules of gift cards."""
@@ -406,14 +729,16 @@ class Parameters(message.Message):
         self,
         *,
         version: builtins.int = ...,
+        changed_by: builtins.str = ...,
+        changed_time: timestamp_pb2.Timestamp | None = ...,
         currency_code: builtins.str = ...,
         gift_card: CardParameters | None = ...,
         credit_memo: CardParameters | None = ...,
         journal_retention: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["credit_memo", b"credit_memo", "gift_card", b"gift_card", "journal_retention", b"journal_retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["changed_time", b"changed_time", "credit_memo", b"credit_memo", "gift_card", b"gift_card", "journal_retention", b"journal_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["credit_memo", b"credit_memo", "currency_code", b"currency_code", "gift_card", b"gift_card", "journal_retention", b"journal_retention", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["changed_by", b"changed_by", "changed_time", b"changed_time", "credit_memo", b"credit_memo", "currency_code", b"currency_code", "gift_card", b"gift_card", "journal_retention", b"journal_retention", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -437,6 +762,11 @@ class OfflineProfile(message.Message):
     RECONNECT_FROM_PERFORMANCE_INDUCED_OFFLINE_INTERVAL_S_FIELD_NUMBER: builtins.int
     FAILURE_COUNT_FIELD_NUMBER: builtins.int
     FAILURE_WINDOW_S_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    PAUSE_OFFLINE_SYNC_FIELD_NUMBER: builtins.int
+    TRANSACTION_UPLOAD_INTERVAL_S_FIELD_NUMBER: builtins.int
+    NEW_OFFLINE_DATABASE_CHECK_INTERVAL_S_FIELD_NUMBER: builtins.int
+    UPLOAD_TRANSACTION_SIZE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Identifies the profile."""
     timeout_s: builtins.float
@@ -473,6 +803,16 @@ class OfflineProfile(message.Message):
     """Within it slow answers count together, and a failure so soon after a return is flapping. Absent
     means 60.
     """
+    description: builtins.str
+    """What it is for."""
+    pause_offline_sync: builtins.bool
+    """Whether registers get no packages; their journals go up all the same. Absent means no."""
+    transaction_upload_interval_s: builtins.float
+    """How often a register sends what it journaled; 0 at once."""
+    new_offline_database_check_interval_s: builtins.float
+    """How often a register is offered a newer package; 0 at once."""
+    upload_transaction_size: builtins.int
+    """The most entries that a register sends at a time, up to 1,000. Absent means 1,000."""
     def __init__(
         self,
         *,
@@ -490,10 +830,15 @@ class OfflineProfile(message.Message):
         reconnect_from_performance_induced_offline_interval_s: builtins.float | None = ...,
         failure_count: builtins.int | None = ...,
         failure_window_s: builtins.float | None = ...,
+        description: builtins.str = ...,
+        pause_offline_sync: builtins.bool = ...,
+        transaction_upload_interval_s: builtins.float = ...,
+        new_offline_database_check_interval_s: builtins.float = ...,
+        upload_transaction_size: builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "minimum_dwell_s", b"minimum_dwell_s", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "system_health_check_interval_s", b"system_health_check_interval_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "minimum_dwell_s", b"minimum_dwell_s", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "system_health_check_interval_s", b"system_health_check_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "description", b"description", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "new_offline_database_check_interval_s", b"new_offline_database_check_interval_s", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "pause_offline_sync", b"pause_offline_sync", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s", "transaction_upload_interval_s", b"transaction_upload_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__failure_count: _TypeAlias = typing.Literal["failure_count"]  # noqa: Y015
     _WhichOneofArgType__failure_count: _TypeAlias = typing.Literal["_failure_count", b"_failure_count"]  # noqa: Y015
@@ -505,6 +850,8 @@ class OfflineProfile(message.Message):
     _WhichOneofArgType__reconnect_from_performance_induced_offline_interval_s: _TypeAlias = typing.Literal["_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s"]  # noqa: Y015
     _WhichOneofReturnType__system_health_check_interval_s: _TypeAlias = typing.Literal["system_health_check_interval_s"]  # noqa: Y015
     _WhichOneofArgType__system_health_check_interval_s: _TypeAlias = typing.Literal["_system_health_check_interval_s", b"_system_health_check_interval_s"]  # noqa: Y015
+    _WhichOneofReturnType__upload_transaction_size: _TypeAlias = typing.Literal["upload_transaction_size"]  # noqa: Y015
+    _WhichOneofArgType__upload_transaction_size: _TypeAlias = typing.Literal["_upload_transaction_size", b"_upload_transaction_size"]  # noqa: Y015
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__failure_count) -> _WhichOneofReturnType__failure_count | None: ...
     @typing.overload
@@ -515,6 +862,8 @@ class OfflineProfile(message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reconnect_from_performance_induced_offline_interval_s) -> _WhichOneofReturnType__reconnect_from_performance_induced_offline_interval_s | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_health_check_interval_s) -> _WhichOneofReturnType__system_health_check_interval_s | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upload_transaction_size) -> _WhichOneofReturnType__upload_transaction_size | None: ...
 
 @typing.final
 class SaleLine(message.Message):
@@ -831,6 +1180,8 @@ class Sale(message.Message):
     RECEIPT_FIELD_NUMBER: builtins.int
     RECALLED_FROM_FIELD_NUMBER: builtins.int
     TAX_FIELD_NUMBER: builtins.int
+    OVERRIDES_FIELD_NUMBER: builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: builtins.int
     transaction_id: builtins.str
     """32 hexadecimal digits, time-ordered, never reused."""
     version: builtins.int
@@ -847,6 +1198,8 @@ class Sale(message.Message):
     """The currency of every amount in it."""
     recalled_from: builtins.str
     """The suspended sale that it goes on from; empty for none."""
+    customer_id: builtins.str
+    """Who buys; empty when nobody said."""
     @builtins.property
     def lines(self) -> containers.RepeatedCompositeFieldContainer[SaleLine]:
         """The lines in the order they were rung up, voided ones too."""
@@ -883,6 +1236,10 @@ class Sale(message.Message):
     def tax(self) -> Money:
         """How much of the total is tax: the sum of the lines' taxes."""
 
+    @builtins.property
+    def overrides(self) -> containers.RepeatedCompositeFieldContainer[Override]:
+        """What others allowed in it."""
+
     def __init__(
         self,
         *,
@@ -903,10 +1260,12 @@ class Sale(message.Message):
         receipt: Receipt | None = ...,
         recalled_from: builtins.str = ...,
         tax: Money | None = ...,
+        overrides: abc.Iterable[Override] | None = ...,
+        customer_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "due", b"due", "receipt", b"receipt", "tax", b"tax", "tendered", b"tendered", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "currency_code", b"currency_code", "due", b"due", "lines", b"lines", "recalled_from", b"recalled_from", "receipt", b"receipt", "register_id", b"register_id", "staff_id", b"staff_id", "state", b"state", "store_id", b"store_id", "tax", b"tax", "tendered", b"tendered", "tenders", b"tenders", "total", b"total", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time", "change", b"change", "currency_code", b"currency_code", "customer_id", b"customer_id", "due", b"due", "lines", b"lines", "overrides", b"overrides", "recalled_from", b"recalled_from", "receipt", b"receipt", "register_id", b"register_id", "staff_id", b"staff_id", "state", b"state", "store_id", b"store_id", "tax", b"tax", "tendered", b"tendered", "tenders", b"tenders", "total", b"total", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1181,7 +1540,7 @@ class ImportReport(message.Message):
     """Rows refused."""
     @builtins.property
     def refusals(self) -> containers.RepeatedCompositeFieldContainer[ImportRefusal]:
-        """The first refusals, at most 100."""
+        """The first refusals, at most 1,000."""
 
     def __init__(
         self,

@@ -1,0 +1,211 @@
+"""The packages that a place has to give: a snapshot and the deltas after it, of each generation.
+
+Headquarters keeps a log for each channel group, a channel the one that it relays.
+
+1. A delta goes on from the package before it. A replica gets one only where it is known to stand.
+2. At one sequence replicas may stand with different digests: that of the delta, and those of
+   snapshots made there. All of them show the same.
+3. A log is bounded: once its deltas are larger than a snapshot the oldest go. Whoever needed them
+   gets a snapshot instead.
+"""
+
+from enum import Enum, auto
+
+from stillopen.replication.packages import Built
+from stillopen.replication.ports import Cursor, Package
+from stillopen.storage.engine import Session
+
+STEP: tuple[str, ...] = (
+    """CREATE TABLE kept_package (
+         generation TEXT NOT NULL,
+         sequence INTEGER NOT NULL,
+         snapshot INTEGER NOT NULL,
+         size INTEGER NOT NULL,
+         digest BLOB NOT NULL,
+         data BLOB NOT NULL,
+         PRIMARY KEY (generation, sequence, snapshot)) STRICT""",
+    """CREATE TABLE package_position (
+         generation TEXT NOT NULL,
+         sequence INTEGER NOT NULL,
+         digest BLOB NOT NULL,
+         PRIMARY KEY (generation, sequence, digest)) STRICT, WITHOUT ROWID""",
+)
+"""The statements that make the tables; the schemas of headquarters and of replicas include them."""
+
+DELTAS_BYTES_MIN = 4 * 2**20
+"""Deltas of fewer bytes are kept, however small the snapshot is."""
+DELTAS_MAX = 1_000
+
+
+class Needs(Enum):
+    """What to do for a replica when no package is there to give."""
+
+    NOTHING = auto()
+    SNAPSHOT = auto()
+
+
+def generation_text(generation: int) -> str:
+    """A generation as the tables keep it."""
+    return f"{generation:016x}"
+
+
+def keep_delta(session: Session, at: Cursor, built: Built) -> None:
+    """Adds a delta to its log."""
+    _keep(session, at, built, snapshot=False)
+    _trim(session, at.generation)
+
+
+def keep_snapshot(session: Session, at: Cursor, built: Built) -> None:
+    """Puts a snapshot in the place of an earlier one; the deltas stay for those who need them."""
+    session.run(
+        "DELETE FROM kept_package WHERE generation = ? AND snapshot",
+        generation_text(at.generation),
+    )
+    _keep(session, at, built, snapshot=True)
+    _trim(session, at.generation)
+
+
+def forget_deltas(session: Session, generation: int) -> None:
+    """Drops a generation's deltas: a snapshot is worth more than what is to come."""
+    session.run(
+        "DELETE FROM kept_package WHERE generation = ? AND NOT snapshot",
+        generation_text(generation),
+    )
+
+
+def forget(session: Session, generation: int) -> None:
+    """Drops a generation."""
+    for table in ("kept_package", "package_position"):
+        session.run(
+            f"DELETE FROM {table} WHERE generation = ?",  # noqa: S608 - constants
+            generation_text(generation),
+        )
+
+
+def forget_others(session: Session, generation: int) -> None:
+    """Drops every generation but one."""
+    for table in ("kept_package", "package_position"):
+        session.run(
+            f"DELETE FROM {table} WHERE generation <> ?",  # noqa: S608 - constants
+            generation_text(generation),
+        )
+
+
+def next_package(session: Session, end: Cursor, at: Cursor) -> Package | Needs:
+    """The package that a replica needs next on its way to the end of a log."""
+    if at.generation == end.generation and _is_known(session, at):
+        if at.sequence >= end.sequence:
+            return Needs.NOTHING
+        if delta := _delta_after(session, at):
+            return delta
+    snapshot = session.one(
+        "SELECT sequence, digest, data FROM kept_package WHERE generation = ? AND snapshot",
+        generation_text(end.generation),
+    )
+    if snapshot is None or not _leads_on(session, end, snapshot[0]):
+        return Needs.SNAPSHOT
+    if at.generation == end.generation and snapshot[0] < at.sequence:
+        return Needs.SNAPSHOT  # a replica never goes back
+    return Package(Cursor(end.generation, snapshot[0], snapshot[1]), snapshot[2])
+
+
+def last_digest(session: Session, at: Cursor) -> bytes:
+    """The digest of a package that leads to a sequence; nothing when none is kept."""
+    row = session.one(
+        "SELECT digest FROM kept_package WHERE generation = ? AND sequence = ? ORDER BY snapshot",
+        generation_text(at.generation),
+        at.sequence,
+    )
+    return bytes(row[0]) if row else b""
+
+
+def kept_from(session: Session, generation: int) -> int:
+    """The sequence of the oldest delta that is kept; 0 when there is none."""
+    row = session.one(
+        "SELECT min(sequence) FROM kept_package WHERE generation = ? AND NOT snapshot",
+        generation_text(generation),
+    )
+    return int(row[0] or 0) if row else 0
+
+
+def snapshot_at(session: Session, end: Cursor) -> int:
+    """The sequence of the snapshot that newcomers get; the end when it is still to be made."""
+    row = session.one(
+        "SELECT sequence FROM kept_package WHERE generation = ? AND snapshot",
+        generation_text(end.generation),
+    )
+    return int(row[0]) if row and _leads_on(session, end, row[0]) else end.sequence
+
+
+def _keep(session: Session, at: Cursor, built: Built, *, snapshot: bool) -> None:
+    name = generation_text(at.generation)
+    session.run(
+        "INSERT OR REPLACE INTO kept_package VALUES (?,?,?,?,?,?)",
+        name,
+        at.sequence,
+        int(snapshot),
+        len(built.data),
+        built.digest,
+        built.data,
+    )
+    session.run(
+        "INSERT OR IGNORE INTO package_position VALUES (?,?,?)", name, at.sequence, built.digest
+    )
+
+
+def _is_known(session: Session, at: Cursor) -> bool:
+    found = session.one(
+        "SELECT 1 FROM package_position WHERE generation = ? AND sequence = ? AND digest = ?",
+        generation_text(at.generation),
+        at.sequence,
+        at.digest,
+    )
+    return found is not None
+
+
+def _delta_after(session: Session, at: Cursor) -> Package | None:
+    row = session.one(
+        "SELECT sequence, digest, data FROM kept_package"
+        " WHERE generation = ? AND sequence = ? AND NOT snapshot",
+        generation_text(at.generation),
+        at.sequence + 1,
+    )
+    return Package(Cursor(at.generation, row[0], row[1]), row[2], at) if row else None
+
+
+def _leads_on(session: Session, end: Cursor, sequence: int) -> bool:
+    """Whether every delta from a snapshot to the end is there."""
+    [(deltas,)] = session.all(
+        "SELECT count(*) FROM kept_package WHERE generation = ? AND sequence > ? AND NOT snapshot",
+        generation_text(end.generation),
+        sequence,
+    )
+    return bool(deltas == end.sequence - sequence)
+
+
+def _trim(session: Session, generation: int) -> None:
+    name = generation_text(generation)
+    kept = session.all(
+        "SELECT sequence, snapshot, size FROM kept_package WHERE generation = ?"
+        " ORDER BY sequence DESC",
+        name,
+    )
+    room = max(DELTAS_BYTES_MIN, *(size for _, snapshot, size in kept if snapshot), 0)
+    deltas = [(sequence, size) for sequence, snapshot, size in kept if not snapshot]
+    oldest = 0
+    for count, (sequence, size) in enumerate(deltas, 1):
+        room -= size
+        if (room < 0 or count > DELTAS_MAX) and count > 1:
+            break
+        oldest = sequence
+    session.run(
+        "DELETE FROM kept_package WHERE generation = ? AND NOT snapshot AND sequence < ?",
+        name,
+        oldest,
+    )
+    session.run(
+        "DELETE FROM package_position WHERE generation = ?1 AND sequence < ?2 - 1"
+        " AND sequence NOT IN (SELECT sequence FROM kept_package WHERE generation = ?1)",
+        name,
+        oldest,
+    )

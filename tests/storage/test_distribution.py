@@ -1,0 +1,291 @@
+"""From headquarters' tables to replicas: runs, logs, relays, without any network."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.distributing import Following, Office, open_office, two_groups
+
+from stillopen.core.errors import Reason, Refused
+from stillopen.headquarters import distribution_runs
+from stillopen.headquarters.distribution_runs import list_runs
+from stillopen.headquarters.distribution_schedules import Schedule, due_in_s
+from stillopen.headquarters.tables import SCHEMA
+from stillopen.replication import package_log
+from stillopen.replication.ports import Package
+from stillopen.replication.tables import TAX_GROUP
+from stillopen.storage.files import open_writer
+from stillopen.storage.inline import InlineEngine
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """Headquarters with two stores of two groups."""
+    async with two_groups(tmp_path) as begun:
+        yield begun
+
+
+async def agrees(office: Office, following: Following, group_id: str) -> bool:
+    """Whether a replica shows what its group is to show, once it has every package."""
+    await following.catch_up()
+    return await following.rows() == await office.rows(group_id)
+
+
+async def test_the_first_package_is_a_snapshot_and_the_next_a_delta(office: Office) -> None:
+    await office.product("APPLE")
+    assert await office.run() == 2
+    store = await office.replica("S1")
+    assert await agrees(office, store, "Default")
+    await office.product("PEAR")
+    await office.run()
+    assert await agrees(office, store, "Default")
+    assert [package.base is None for package in store.got] == [True, False]
+    assert [package.cursor.sequence for package in store.got] == [1, 2]
+
+
+async def test_a_run_without_changes_makes_no_package_and_no_run(office: Office) -> None:
+    await office.run()
+    before = await office.engine.read(lambda session: list_runs(session, "", 0, 100))
+    assert await office.run() == 0
+    assert await office.engine.read(lambda session: list_runs(session, "", 0, 100)) == before
+
+
+async def test_stores_and_registers_of_other_groups_are_not_seen(office: Office) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    rows = await store.rows()
+    assert [row[0] for row in rows["store"]] == ["S1"]
+    assert [row[0] for row in rows["register"]] == ["R1"]
+    await office.register("R9", "S2")
+    await office.run()
+    assert await agrees(office, store, "Default")
+
+
+async def test_a_store_that_moves_to_another_group_gets_a_snapshot(office: Office) -> None:
+    await office.store("S3")
+    await office.register("R3", "S3")
+    await office.run()
+    stays, moves = await office.replica("S1"), await office.replica("S3")
+    assert await agrees(office, stays, "Default")
+    assert await agrees(office, moves, "Default")
+    await office.store("S3", "North")
+    await office.run()
+    taken = await moves.catch_up()
+    assert [package.base is None for package in taken] == [True, *[False] * (len(taken) - 1)]
+    assert await agrees(office, moves, "North")
+    assert "R3" in moves.replica.registers
+    assert await agrees(office, stays, "Default")
+    assert [row[0] for row in (await stays.rows())["register"]] == ["R1"]
+
+
+async def test_a_store_that_moved_knows_its_registers_before_anything_ran(office: Office) -> None:
+    await office.run()
+    moves = await office.replica("S1")
+    await moves.catch_up()
+    assert "R1" in moves.replica.registers
+    await office.store("S1", "North")
+    await moves.step()
+    assert "R1" in moves.replica.registers
+    await office.run()
+    assert await agrees(office, moves, "North")
+
+
+async def test_registers_of_a_store_that_comes_reach_those_who_are_there(office: Office) -> None:
+    await office.run()
+    there = await office.replica("S2")
+    await there.catch_up()
+    await office.store("S1", "North")
+    await office.run()
+    assert await agrees(office, there, "North")
+    assert {row[0] for row in (await there.rows())["register"]} == {"R1", "R2"}
+
+
+async def test_jobs_that_are_run_alone_carry_their_tables_alone(office: Office) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    await office.product("APPLE")
+    await office.put(TAX_GROUP, ("HIGH", "HIGH", 21_000))
+    assert await office.run(1080) == 2
+    await store.catch_up()
+    rows = await store.rows()
+    assert (len(rows["tax_group"]), len(rows["product"])) == (1, 0)
+    assert await office.run(1080) == 0
+    assert await office.run() == 2
+    assert await agrees(office, store, "Default")
+
+
+async def test_a_run_of_much_is_a_snapshot_and_the_older_deltas_go(tmp_path: Path) -> None:
+    async with await open_office(tmp_path, rows_min=20) as office:
+        await office.store("S1")
+        await office.run()
+        store = await office.replica("S1")
+        await store.catch_up()
+        await office.products(10)
+        await office.run()
+        await office.products(30)
+        await office.run()
+        [snapshot] = await store.catch_up()
+        assert (snapshot.base, snapshot.cursor.sequence) == (None, 3)
+        assert await agrees(office, store, "Default")
+
+
+async def test_deltas_that_outgrow_the_snapshot_go_and_those_behind_get_a_snapshot(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package_log, "DELTAS_BYTES_MIN", 1)
+    monkeypatch.setattr(package_log, "DELTAS_MAX", 3)
+    await office.run()
+    near, far = await office.replica("S1"), await office.replica("S1x")
+    await near.catch_up()
+    await far.catch_up()
+    for number in range(8):
+        await office.product(f"P{number}")
+        await office.run()
+        await near.catch_up()
+    assert [package.base is None for package in near.got] == [True, *[False] * 8]
+    [snapshot] = await far.catch_up()
+    assert (snapshot.base, snapshot.cursor.sequence) == (None, 9)
+    assert await agrees(office, near, "Default")
+    kept = await office.engine.read(
+        lambda session: session.all("SELECT count(*) FROM kept_package WHERE NOT snapshot")
+    )
+    assert kept[0][0] <= 2 * 3
+    await office.product("LAST")
+    await office.run()
+    [delta] = await far.catch_up()
+    assert delta.base == snapshot.cursor
+
+
+async def test_a_replica_ahead_of_its_log_makes_headquarters_begin_a_new_generation(
+    office: Office,
+) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    ahead = replace(store.replica.at, sequence=99, digest=b"of a log that was lost")
+    package = await office.distribution.newest("S1", ahead)
+    assert package is not None
+    assert package.base is None
+    assert package.cursor.generation not in (0, ahead.generation)
+    assert await agrees(office, store, "Default")
+    assert store.replica.at.generation == package.cursor.generation
+    await office.product("APPLE")
+    await office.run()
+    [delta] = await store.catch_up()
+    assert delta.base == package.cursor
+
+
+async def test_an_unknown_digest_gets_a_snapshot(office: Office) -> None:
+    await office.run()
+    await office.product("APPLE")
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    package = await office.distribution.newest("S1", replace(store.replica.at, digest=b"another"))
+    assert package is not None
+    assert (package.base, package.cursor.sequence) == (None, 2)
+
+
+async def test_a_delta_for_another_place_is_refused_and_changes_nothing(office: Office) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    [snapshot] = await store.catch_up()
+    for code in ("APPLE", "PEAR"):
+        await office.product(code)
+        await office.run()
+    first = await office.distribution.newest("S1", store.replica.at)
+    assert first is not None
+    at = store.replica.at
+    for wrong in (
+        replace(first, base=replace(at, sequence=9)),
+        replace(first, base=replace(at, digest=b"another")),
+        replace(first, base=None),
+        replace(first, cursor=replace(first.cursor, sequence=7)),
+        replace(first, data=first.data[:-1]),
+        Package(replace(snapshot.cursor, sequence=0), snapshot.data),
+    ):
+        with pytest.raises(Refused) as caught:
+            await store.replica.apply(wrong)
+        assert caught.value.reason is Reason.PACKAGE_DAMAGED
+        assert store.replica.at == at
+    assert await agrees(office, store, "Default")
+    with pytest.raises(Refused):
+        await store.replica.apply(snapshot)  # it leads back
+
+
+async def test_what_a_run_reads_follows_the_change_and_not_the_table(tmp_path: Path) -> None:
+    steps: list[int] = []
+    for count in (1_000, 20_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        connection = open_writer(folder / "headquarters.db", SCHEMA, durable=False)
+        async with Office(InlineEngine(connection), folder, 100) as office:
+            await office.store("S1")
+            await office.products(count)
+            await office.run()
+            for number in range(10):
+                await office.product(f"P{number:07}", 5)
+            ran = [0]
+
+            def counted(ran: list[int] = ran) -> int:
+                ran[0] += 1
+                return 0
+
+            connection.set_progress_handler(counted, 10)
+            assert await office.run() == 1
+            connection.set_progress_handler(None, 0)
+            steps.append(ran[0])
+            [newest] = await office.engine.read(lambda session: list_runs(session, "", 0, 1))
+            assert (newest.changed, newest.removed) == (10, 0)
+    small, large = steps
+    assert small > 0
+    assert large < small * 1.2
+
+
+async def test_a_failed_run_is_kept_with_its_reason_and_the_next_repeats_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise Refused(Reason.DISK_FULL, "the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("stillopen.headquarters.distribution.append", full)
+        with pytest.raises(Refused):
+            await office.run()
+    failed = await office.engine.read(lambda session: list_runs(session, "", 0, 9))
+    assert [(each.group_id, bool(each.failure)) for each in failed] == [
+        ("North", True),
+        ("Default", True),
+    ]
+    assert await office.run() == 2
+
+
+async def test_runs_are_kept_only_so_many(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distribution_runs, "RUNS_MAX", 3)
+    for number in range(5):
+        await office.product(f"P{number}")
+        await office.run()
+    assert len(await office.engine.read(lambda session: list_runs(session, "", 0, 100))) == 3
+
+
+@pytest.mark.parametrize(
+    ("schedule", "ran_ago_s", "pending", "due"),
+    [
+        (Schedule("a", (9999,), on_change=True), None, True, 0),
+        (Schedule("a", (9999,), on_change=True), 5.0, True, 0),
+        (Schedule("a", (9999,), on_change=True), 5.0, False, None),
+        (Schedule("a", (9999,), on_change=True, every_s=60), 5.0, True, 55),
+        (Schedule("a", (9999,), on_change=True, every_s=60), 99.0, True, 0),
+        (Schedule("a", (9999,), every_s=60), None, False, 0),
+        (Schedule("a", (9999,), every_s=60), 20.0, False, 40),
+        (Schedule("a", (9999,)), None, True, None),
+        (Schedule("a", (9999,), on_change=True, paused=True), None, True, None),
+    ],
+)
+def test_when_a_schedule_is_due(
+    schedule: Schedule, ran_ago_s: float | None, *, pending: bool, due: float | None
+) -> None:
+    assert due_in_s(schedule, ran_ago_s, pending=pending) == due
