@@ -3,6 +3,7 @@
 import random
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ from stillopen.storage.inline import InlineEngine
 
 T = TypeVar("T")
 SMALL, LARGE = 10_000, 1_000_000
-CHANGED = 100
+CHANGED = 1_000
+REGISTERS = 10_000
+"""Known to headquarters in either case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Costs:
     delta_apply_s: float
     delta_steps: int
     delta_bytes: int
+    delta_peak_bytes: int
+    """The most memory that Python held for the run."""
     plain_s: float
     """For `executemany` of the same rows into the same table, durable or not."""
 
@@ -42,6 +47,7 @@ async def costs(rows: int) -> Costs:
         connection = open_writer(folder / "headquarters.db", SCHEMA, durable=False)
         async with Office(InlineEngine(connection), folder, 10_000) as office:
             await office.store("S1")
+            await office.registers(REGISTERS, "S1")
             await office.products(rows)
             snapshot_s, _ = await timed(office.run())
             replica = await office.replica("S1", relays=False)
@@ -56,7 +62,10 @@ async def costs(rows: int) -> Costs:
                 return 0
 
             connection.set_progress_handler(count, 1)
+            tracemalloc.start()
             delta_s, _ = await timed(office.run())
+            delta_peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
             connection.set_progress_handler(None, 0)
             delta_apply_s, [delta] = await timed(replica.catch_up())
         return Costs(
@@ -66,6 +75,7 @@ async def costs(rows: int) -> Costs:
             delta_apply_s,
             steps[0],
             len(delta.data),
+            delta_peak,
             plainly(folder, rows),
         )
 
@@ -118,6 +128,22 @@ async def measure() -> list[Figure]:
             "steps",
             small.delta_steps,
             aim=1.2,
+            at_least=False,
+        ),
+        Figure(
+            f"delta of {CHANGED}, memory, 1,000,000 to 10,000",
+            large.delta_peak_bytes / 2**20,
+            "MiB",
+            small.delta_peak_bytes / 2**20,
+            aim=1.2,
+            at_least=False,
+        ),
+        Figure(
+            f"delta of {CHANGED}, run, 1,000,000 to 10,000",
+            large.delta_s * 1_000,
+            "ms",
+            small.delta_s * 1_000,
+            aim=5.0,
             at_least=False,
         ),
         Figure(

@@ -90,12 +90,13 @@ def test_a_snapshot_is_looked_for_when_a_delta_was_refused() -> None:
     half = streaming()
     half.offered(DELTA)
     sent(half)
-    assert half.received(refusal(DELTA)) == [Declined(DELTA.cursor, "why"), Offer(Cursor())]
+    not_older = Offer(Cursor(DELTA.cursor.generation, DELTA.cursor.sequence))
+    assert half.received(refusal(DELTA)) == [Declined(DELTA.cursor, "why"), not_older]
     half.offered(SNAPSHOT)
     assert sent(half) == ["package_begin", "package_block", "package_end"]
     assert half.received(refusal(SNAPSHOT)) == [Declined(SNAPSHOT.cursor, "why")]
     assert half.offered(SNAPSHOT) == []
-    assert half.offered(DELTA) == [Offer(Cursor())]
+    assert half.offered(DELTA) == [not_older]
     assert sent(half) == []
 
 
@@ -104,6 +105,11 @@ def test_a_full_disk_is_no_reason_for_a_snapshot() -> None:
     half.offered(DELTA)
     sent(half)
     assert half.received(refusal(DELTA, "DISK_FULL")) == [Declined(DELTA.cursor, "why")]
+    beat = sync_pb2.SyncRequest(heartbeat=sync_pb2.Heartbeat())
+    assert half.received(beat) == [Offer(half.cursor)], "the disk may have room again"
+    assert half.offered(DELTA) == []
+    assert sent(half) == ["package_begin", "package_block", "package_end"]
+    assert half.received(beat) == []
 
 
 def test_a_refusal_of_what_was_not_sent_is_passed_over() -> None:

@@ -172,6 +172,15 @@ async def test_a_register_that_is_not_itself_locks_no_card(estate: Estate, calle
             await ask(stub.LockCard, request, caller)
 
 
+async def test_headers_of_others_are_nobodys_business(estate: Estate) -> None:
+    """A proxy's binary header is no text and hides nothing."""
+    request = headquarters_pb2.HeadquartersServiceGetParametersRequest()
+    metadata: list[tuple[str, str | bytes]] = [*ME.metadata()]
+    metadata.append(("grpc-trace-bin", b"\x00\xff\xfe"))
+    answer = await estate.people_stub.GetParameters(request, timeout=TIMEOUT_S, metadata=metadata)
+    assert answer.parameters.currency_code == "EUR"
+
+
 async def test_a_secret_is_in_no_file_of_a_place(estate: Estate) -> None:
     await estate.till("R1")
     for place in ("headquarters", "channel"):

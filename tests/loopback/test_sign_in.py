@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.support.enrolment import NO_HASH
 from tests.support.estate import Estate
 from tests.support.estate_messages import R1, ask
-from tests.support.estate_parts import PASSWORD
+from tests.support.estate_parts import PASSWORD, one
 from tests.support.estate_till import Till
 from tests.support.staffing import staffed
 
@@ -17,7 +18,7 @@ from stillopen.core.lockout import FAILURES_MAX, LOCKED_S
 from stillopen.core.permissions import CASHIER
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.wire import permissions_from
-from stillopen.v1 import channel_data_pb2, register_pb2, types_pb2
+from stillopen.v1 import channel_data_pb2, headquarters_pb2, register_pb2, types_pb2
 
 GUESS = "guess"
 
@@ -227,6 +228,32 @@ async def test_a_role_that_is_none_is_refused(
     async with estate.refuses(refused):
         await estate.people.set_role(role)
     assert [each async for each in estate.people.roles()] == before
+
+
+@pytest.mark.parametrize("how", ["a new password", "blocked", "removed"])
+async def test_a_sign_in_ends_with_the_password_the_block_or_the_person(
+    estate: Estate, how: str
+) -> None:
+    """And does not come back when the block is lifted, or another gets the name."""
+    await staffed(estate, "carl", "clerk")
+    carl = await at_headquarters(estate, "carl")
+    member = types_pb2.StaffMember(staff_id="carl", name="Carl", role_id="clerk")
+    kept = types_pb2.StaffMember.FromString(member.SerializeToString())
+    member.password_hash = NO_HASH.replace("A" * 43, "B" * 42 + "A")
+    if how == "blocked":
+        member.blocked = True
+        member.password_hash = ""
+    if how == "removed":
+        await estate.people.remove(headquarters_pb2.MASTER_DATA_KIND_STAFF, ["carl"])
+        member.password_hash = NO_HASH
+    await estate.people.import_staff(one(headquarters_pb2.ImportStaffRequest(rows=[member])))
+    await estate.people.import_staff(one(headquarters_pb2.ImportStaffRequest(rows=[kept])))
+    async with Headquarters(estate.headquarters.address, carl) as place:
+        with pytest.raises(Misuse) as refused:
+            await place.parameters()
+    assert refused.value.reason is Reason.CALLER_UNKNOWN
+    noted = [each.detail for each in await estate.people.audit("staff carl")]
+    assert any(word in " ".join(noted) for word in ("password", "blocked", "new"))
 
 
 async def test_only_who_may_change_staff_changes_roles(estate: Estate) -> None:

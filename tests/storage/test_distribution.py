@@ -1,5 +1,6 @@
 """From headquarters' tables to replicas: runs, logs, relays, without any network."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from stillopen.headquarters.distribution_runs import list_runs
 from stillopen.headquarters.distribution_schedules import Schedule, due_in_s
 from stillopen.headquarters.tables import SCHEMA
 from stillopen.replication import package_log
-from stillopen.replication.ports import Package
+from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.tables import TAX_GROUP
 from stillopen.storage.files import open_writer
 from stillopen.storage.inline import InlineEngine
@@ -42,6 +43,40 @@ async def test_the_first_package_is_a_snapshot_and_the_next_a_delta(office: Offi
     assert await agrees(office, store, "Default")
     assert [package.base is None for package in store.got] == [True, False]
     assert [package.cursor.sequence for package in store.got] == [1, 2]
+
+
+async def test_who_refuses_a_delta_is_offered_a_snapshot_that_leads_on(office: Office) -> None:
+    """The one that is kept is older than the replica, which never goes back."""
+    store = await office.replica("S1")
+    for code in ("APPLE", "PEAR", "PLUM"):
+        await office.product(code)
+        await office.run()
+        if code != "PLUM":
+            await store.catch_up()
+    at = store.replica.at
+    refused = await office.distribution.newest("S1", at)
+    assert refused is not None
+    assert refused.base == at
+    nobody = Cursor(refused.cursor.generation, refused.cursor.sequence)
+    instead = await office.distribution.newest("S1", nobody)
+    assert instead is not None
+    assert (instead.base, instead.cursor.sequence) == (None, refused.cursor.sequence)
+    await store.replica.apply(instead)
+    assert await agrees(office, store, "Default")
+
+
+async def test_a_package_that_is_written_is_shown_though_its_stream_ends(office: Office) -> None:
+    await office.product("APPLE")
+    await office.run()
+    store = await office.replica("S1")
+    package = await office.distribution.newest("S1", Cursor())
+    assert package is not None
+    applying = asyncio.create_task(store.replica.apply(package))
+    await asyncio.sleep(0)
+    applying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await applying
+    assert await store.replica.cursor() == package.cursor
 
 
 async def test_a_run_without_changes_makes_no_package_and_no_run(office: Office) -> None:

@@ -107,6 +107,11 @@ class Office:
         """Adds a register, or changes it."""
         await self.put(REGISTER, (register_id, store_id, register_id, 1, state, 1, b"x"))
 
+    async def registers(self, count: int, store_id: str) -> None:
+        """Adds many registers of a store."""
+        rows = ((f"R{n:05}", store_id, f"R{n:05}", 1, "ACTIVE", 1, b"x") for n in range(count))
+        await self.put(REGISTER, *rows)
+
     async def run(self, *jobs: int) -> int:
         """Runs jobs, all without any named; returns how many packages were made."""
         return len(await self.distribution.run_jobs(jobs or (9999,)))

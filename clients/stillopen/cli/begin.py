@@ -12,7 +12,9 @@ from stillopen.core.ids import check_id, check_name
 from stillopen.core.money import Money, check_money
 from stillopen.core.permissions import ADMINISTRATOR
 from stillopen.core.products import SALT_BYTES, StaffMember, hash_password
+from stillopen.headquarters.audit import note
 from stillopen.headquarters.changes import mark
+from stillopen.headquarters.credentials import end_sessions
 from stillopen.headquarters.parameters import begin_parameters
 from stillopen.headquarters.tables import SCHEMA
 from stillopen.replication.tables import STAFF_MEMBER
@@ -69,12 +71,13 @@ async def begin_headquarters(
     engine = await machine.open_engine(data / "headquarters.db", SCHEMA)
     try:
         await begin_parameters(engine, currency)
-        await engine.write(lambda session: _put(session, administrator))
+        wall_s = machine.clock.wall_s()
+        await engine.write(lambda session: _put(session, administrator, wall_s))
     finally:
         await engine.close()
 
 
-def _put(session: Session, member: StaffMember) -> None:
+def _put(session: Session, member: StaffMember, wall_s: float) -> None:
     session.run(
         "INSERT OR REPLACE INTO staff VALUES (?,?,?,?,?)",
         member.staff_id,
@@ -84,3 +87,7 @@ def _put(session: Session, member: StaffMember) -> None:
         int(member.blocked),
     )
     mark(session, STAFF_MEMBER, [member.staff_id])
+    end_sessions(session, "SELECT ?", member.staff_id)
+    note(
+        session, wall_s, "the machine's owner", "BEGIN", f"staff {member.staff_id}", "administrator"
+    )

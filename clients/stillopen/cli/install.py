@@ -95,10 +95,21 @@ def register_install(
 
 async def install_channel(data: Path, headquarters: str, code: str, security: Security) -> Identity:
     """Asks headquarters with the code, and keeps what it gives."""
+    before = read_identity(data, CallerKind.CHANNEL)
     async with open_channel(headquarters, security) as connection:
-        stub = headquarters_pb2_grpc.HeadquartersServiceStub(connection)
-        request = headquarters_pb2.ActivateChannelRequest(activation_code=code)
-        answer = await call(stub.ActivateChannel, request, _NOBODY, TIMEOUT_S)
+        hold = Hold(data / "channel.db")
+        try:
+            stub = headquarters_pb2_grpc.HeadquartersServiceStub(connection)
+            request = headquarters_pb2.ActivateChannelRequest(activation_code=code)
+            answer = await call(stub.ActivateChannel, request, _NOBODY, TIMEOUT_S)
+        finally:
+            hold.release()
+    if before is not None and before.name != answer.store_id:
+        raise Refused(
+            Reason.IN_USE,
+            f"{data} is the channel of {before.name}; install {answer.store_id} in a folder of its"
+            " own, with a new code",
+        )
     identity = Identity(
         CallerKind.CHANNEL, answer.store_id, answer.store_id, headquarters, answer.secret
     )
@@ -109,20 +120,20 @@ async def install_channel(data: Path, headquarters: str, code: str, security: Se
 async def install_register(data: Path, upper: str, code: str, security: Security) -> Identity:
     """Asks the store's channel with the code, keeps what it gives, and makes the databases."""
     before = read_identity(data, CallerKind.REGISTER)
-    hold = Hold(data / "journal.db")
-    try:
-        async with open_channel(upper, security) as connection:
+    async with open_channel(upper, security) as connection:
+        hold = Hold(data / "journal.db")
+        try:
             stub = channel_data_pb2_grpc.ChannelDataServiceStub(connection)
             request = channel_data_pb2.ActivateRegisterRequest(activation_code=code)
             answer = await call(stub.ActivateRegister, request, _NOBODY, TIMEOUT_S)
-    finally:
-        hold.release()
+        finally:
+            hold.release()
     check_id(answer.register_id, "register_id")
     if before is not None and before.name != answer.register_id:
         raise Refused(
             Reason.IN_USE,
             f"{data} is register {before.name}; its journal is not another's: install"
-            f" {answer.register_id} in a folder of its own",
+            f" {answer.register_id} in a folder of its own, with a new code",
         )
     identity = Identity(
         CallerKind.REGISTER, answer.register_id, answer.store_id, upper, answer.secret

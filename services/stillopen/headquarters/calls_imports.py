@@ -1,6 +1,6 @@
 """Master data: imports by client stream."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from stillopen.core.prices import Price, check_price
 from stillopen.core.products import Product, StaffMember, check_member, check_product, check_staff
 from stillopen.core.tax import check_tax_group
 from stillopen.core.tender_types import check_tender_type
+from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.catalogue_codes import (
     BARCODES,
     PRICES,
@@ -165,8 +166,9 @@ class ImportCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
             checked = check_staff(member) if member.password_hash else check_member(member)
             return replace(checked, role_id=row.role_id)
 
-        report = await self._taken(STAFF, request_iterator, check, context)
-        await self._office.catalogue.people_changed()
+        report = await self._taken(
+            STAFF, request_iterator, check, context, self._office.catalogue.people_changed
+        )
         return headquarters_pb2.ImportStaffResponse(report=report)
 
     @answers
@@ -196,8 +198,11 @@ class ImportCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
         requests: AsyncIterator[ImportRequest[Row]],
         check: Callable[[Row], V],
         context: Context,
+        after: Callable[[], Awaitable[None]] | None = None,
     ) -> types_pb2.ImportReport:
         first: list[bool] = []
+        caller = self._office.gate.caller(context)
+        doer = Doer(caller.name, self._office.received.inbox.wall_s())
 
         async def batches() -> AsyncIterator[Iterable[Row]]:
             async for request in requests:
@@ -205,5 +210,11 @@ class ImportCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
                 yield request.rows
 
         return await self._office.catalogue.imports.run(
-            kind, batches(), check, context, check_only=lambda: any(first)
+            kind,
+            batches(),
+            check,
+            context,
+            check_only=lambda: any(first),
+            doer=doer,
+            after=after,
         )

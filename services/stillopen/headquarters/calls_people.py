@@ -61,9 +61,9 @@ class PeopleCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
             engine = self._office.engine
             await engine.write(lambda session: put_role(session, role, doer))
             await self._office.credentials.reload_people()
+            self._office.changed.tell()
 
         await to_its_end(put())
-        self._office.changed.tell()
         return headquarters_pb2.UpdateRoleResponse(role=_role_to(role))
 
     @answers

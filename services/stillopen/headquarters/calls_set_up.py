@@ -29,8 +29,12 @@ class SetUpCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
         person = self._office.gate.person(context, Permission.SET_UP)
         doer = Doer(person.name, self._office.received.inbox.wall_s())
         engine = self._office.engine
-        await to_its_end(engine.write(lambda session: put(session, doer)))
-        self._office.changed.tell()
+
+        async def write() -> None:
+            await engine.write(lambda session: put(session, doer))
+            self._office.changed.tell()
+
+        await to_its_end(write())
 
     @answers
     async def UpdateChannelGroup(

@@ -1,8 +1,11 @@
 """Headquarters' master data as HeadquartersService works with it: imports, lists, removal."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from stillopen.headquarters.audit import Doer
+from stillopen.headquarters.credentials import end_sessions
 from stillopen.headquarters.imports import Imports
 from stillopen.headquarters.listings import Listing
 from stillopen.headquarters.removal import ABOUT_PEOPLE, Removable, remove
@@ -28,10 +31,14 @@ class Catalogue:
         """A page of a list, and the token of the next."""
         return await listing.page(self._engine, after, limit)
 
-    async def remove(self, kind: Removable, keys: list[str]) -> int:
-        """Removes rows, all or none."""
+    async def remove(self, kind: Removable, keys: list[str], doer: Doer) -> int:
+        """Removes rows, all or none; that of people and roles is audited."""
 
         def work(session: Session) -> int:
+            if kind in ABOUT_PEOPLE:
+                end_sessions(session, "SELECT value FROM json_each(?)", json.dumps(keys))
+                for key in keys:
+                    doer.note(session, "REMOVE", f"{kind.table.name} {key}")
             return remove(session, kind, keys)
 
         removed = await self._engine.write(work)

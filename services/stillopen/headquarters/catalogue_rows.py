@@ -6,6 +6,7 @@ from stillopen.core.permissions import CASHIER
 from stillopen.core.products import StaffMember
 from stillopen.core.tax import TaxGroup
 from stillopen.core.tender_types import TenderType
+from stillopen.headquarters.credentials import end_sessions
 from stillopen.headquarters.staging import (
     Check,
     Kind,
@@ -92,6 +93,11 @@ def _move_staff(session: Session) -> None:
         " WHERE staff.staff_id = staged_staff.staff_id), ?) WHERE role_id = ''",
         CASHIER.role_id,
     )
+    end_sessions(
+        session,
+        "SELECT staff_id FROM staged_staff JOIN staff USING (staff_id) WHERE staged_staff.blocked"
+        " OR staged_staff.password_hash <> staff.password_hash",
+    )
     move_changed(session, STAFF_MEMBER, "staged_staff")
 
 
@@ -116,4 +122,11 @@ STAFF: Kind[StaffMember] = Kind(
         ),
     ),
     _move_staff,
+    audited="""SELECT 'staff ' || s.staff_id, trim(
+        iif(t.staff_id IS NULL, 'new ', '')
+        || iif(s.role_id <> '' AND s.role_id IS NOT t.role_id, 'role ' || s.role_id || ' ', '')
+        || iif(s.password_hash <> '' AND s.password_hash IS NOT t.password_hash, 'password ', '')
+        || iif(s.blocked <> coalesce(t.blocked, 0), iif(s.blocked, 'blocked', 'unblocked'), '')
+        ) AS changed
+      FROM staged_staff s LEFT JOIN staff t USING (staff_id) WHERE changed <> '' LIMIT 10000""",
 )

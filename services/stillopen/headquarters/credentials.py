@@ -15,7 +15,7 @@ from stillopen.core.ports import Clock
 from stillopen.headquarters.changes import mark
 from stillopen.replication.tables import REGISTER
 from stillopen.rpc.identity import Caller, CallerKind, unknown_caller
-from stillopen.storage.engine import Engine, Session
+from stillopen.storage.engine import Engine, Session, Value
 
 STEP: tuple[str, ...] = (
     """CREATE TABLE channel_credential (
@@ -141,7 +141,12 @@ class Credentials:
         await self._engine.write(
             lambda session: session.run("DELETE FROM person_session WHERE token_sha256 = ?", digest)
         )
-        self._people.pop(digest, None)
+        await self.reload_people()
+
+
+def end_sessions(session: Session, whose: str, *values: Value) -> None:
+    """Ends the sign-ins of those that a SELECT brings: blocked, removed, or with a new password."""
+    session.run(f"DELETE FROM person_session WHERE staff_id IN ({whose})", *values)  # noqa: S608
 
 
 def _signed_in(session: Session) -> dict[bytes, _SignedIn]:

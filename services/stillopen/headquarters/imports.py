@@ -1,11 +1,12 @@
 """Imports of master data: one of a kind at a time, staged as rows come, moved all at once."""
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TypeVar
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.headquarters import catalogue_codes, catalogue_products, catalogue_rows
+from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.staging import Kind, empty, refuse_wrong
 from stillopen.replication.news import News
 from stillopen.rpc.context import Context
@@ -36,10 +37,13 @@ class Imports:
         context: Context,
         *,
         check_only: Callable[[], bool],
+        doer: Doer,
+        after: Callable[[], Awaitable[None]] | None = None,
     ) -> types_pb2.ImportReport:
         """Takes a stream of rows; nothing is changed when it breaks off, or is only checked.
 
-        Refused IMPORT_RUNNING while another of its kind is taken.
+        `after` runs whatever becomes of the caller. Refused IMPORT_RUNNING while another of its
+        kind is taken.
         """
         with self._alone(kind.name):
             # What a crash, or a stream that broke off, left behind goes first.
@@ -54,15 +58,24 @@ class Imports:
             except BaseException:
                 await to_its_end(self._engine.write(lambda session: empty(session, kind)))
                 raise
-            return await to_its_end(self._end(kind, refusals, check_only=check_only()))
+
+            async def end() -> types_pb2.ImportReport:
+                report = await self._end(kind, refusals, doer, check_only=check_only())
+                if after is not None:
+                    await after()
+                return report
+
+            return await to_its_end(end())
 
     async def _end(
-        self, kind: Kind[V], refusals: Refusals, *, check_only: bool
+        self, kind: Kind[V], refusals: Refusals, doer: Doer, *, check_only: bool
     ) -> types_pb2.ImportReport:
         def end(session: Session) -> tuple[Refusals, int]:
             wrong = refuse_wrong(session, kind)
             [(accepted,)] = session.all(f"SELECT count(*) FROM {kind.staged}")  # noqa: S608
             if accepted and not check_only:
+                for subject, detail in session.all(kind.audited) if kind.audited else ():
+                    doer.note(session, "IMPORT", subject, detail)
                 kind.move(session)
             empty(session, kind)
             return wrong, accepted

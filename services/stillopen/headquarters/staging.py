@@ -49,6 +49,8 @@ class Kind(Generic[V]):
     """Staged with each row: tables whose rows go with it, by `number`."""
     aside: tuple[str, ...] = ()
     """Tables that are only emptied with the others."""
+    audited: str = ""
+    """A SELECT of who is concerned and how, for what is audited; the first 10,000 are."""
 
     @property
     def staged(self) -> str:

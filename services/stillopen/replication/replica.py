@@ -8,6 +8,7 @@ deltas have outgrown their snapshot it makes a new one of its own tables rather 
 headquarters for one: they show the same, and a store whose link up is down can still begin a till.
 """
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ from stillopen.replication.replica_people import (
 from stillopen.replication.replica_products import find_product, search_products
 from stillopen.replication.replica_tables import SCHEMA
 from stillopen.replication.tables import PARAMETERS
+from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.wire import profile_from
 from stillopen.rpc.wire_parameters import parameters_from
 from stillopen.storage.engine import Engine, Session
@@ -70,6 +72,7 @@ class Replica:
         self._register_id = register_id
         self._relays = relays
         self.news = News()
+        self._applying = asyncio.Lock()
         self.at = Cursor()
         self.parameters = Parameters()
         self.profile = OfflineProfile()
@@ -87,8 +90,9 @@ class Replica:
         self.tender_types, self.registers = seen.tender_types, seen.registers
 
     async def cursor(self) -> Cursor:
-        """What it has."""
-        return self.at
+        """What it has, once a package that is being applied is."""
+        async with self._applying:
+            return self.at
 
     async def apply(self, package: Package) -> None:
         """Shows the package from now on; Refused PACKAGE_DAMAGED changes nothing."""
@@ -100,9 +104,14 @@ class Replica:
             if self._relays:
                 _keep(session, package)
 
-        await self.engine.write(put)
-        await self.load()
-        self.news.tell()
+        async def show() -> None:
+            async with self._applying:
+                await self.engine.write(put)
+                await self.load()
+                self.news.tell()
+
+        # What is written is shown, also when the stream that brought it ends meanwhile.
+        await to_its_end(show())
 
     async def newest(self, caller: str, cursor: Cursor) -> Package | None:
         """What a register of this store needs next; nothing when it has or gets nothing."""

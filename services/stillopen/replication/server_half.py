@@ -115,6 +115,8 @@ class ServerHalf:
         self._offset = 0
         self.cursor = Cursor()
         self._refused: set[Cursor] = set()
+        self._again = False
+        """Whether a package was refused for a reason that passes."""
 
     def about(self, lanes: list[Lane]) -> list[Lane]:
         """Those of the lanes that this stream is about."""
@@ -146,7 +148,9 @@ class ServerHalf:
             case "heartbeat":
                 heads = self._heads(list(frame.heartbeat.lanes))
                 claim: list[Effect] = [Claim(heads)] if heads else []
-                return [*claim, *self._reports(list(frame.heartbeat.reports))]
+                offer: list[Effect] = [Offer(self.cursor)] if self._again and self.may_offer else []
+                self._again = False
+                return [*claim, *self._reports(list(frame.heartbeat.reports)), *offer]
             case "package_applied":
                 self.cursor = cursor_from(frame.package_applied.cursor)
                 self._awaited = None
@@ -206,7 +210,7 @@ class ServerHalf:
         if package is None or not self.may_offer:
             return []
         if package.cursor in self._refused:
-            return [] if package.base is None else [Offer(Cursor())]
+            return [] if package.base is None else [Offer(_snapshot_at_least(package.cursor))]
         self._sending = self._awaited = package
         self._offset = 0
         begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=len(package.data))
@@ -220,11 +224,12 @@ class ServerHalf:
         if awaited is None or awaited.cursor != cursor:
             return []  # not what was sent
         self._awaited = None
-        self._refused.add(cursor)
         declined = Declined(cursor, frame.message)
-        if awaited.base is None or frame.reason != Reason.PACKAGE_DAMAGED:
+        if frame.reason != Reason.PACKAGE_DAMAGED:
+            self._again = True  # a full disk, say: the next heartbeat may find room
             return [declined]
-        return [declined, Offer(Cursor())]
+        self._refused.add(cursor)
+        return [declined] if awaited.base is None else [declined, Offer(_snapshot_at_least(cursor))]
 
     def _hello(self, hello: sync_pb2.Hello) -> list[Effect]:
         if self._greeted:
@@ -285,6 +290,11 @@ class ServerHalf:
             raise Misuse(
                 Reason.NOT_ALLOWED, f"{self._owner} cannot bring the journal of {lane.register_id}"
             )
+
+
+def _snapshot_at_least(cursor: Cursor) -> Cursor:
+    """Where nobody stands: who asks from there gets a snapshot that is not older."""
+    return Cursor(cursor.generation, cursor.sequence)
 
 
 def _check_shape_of(head: Head) -> None:

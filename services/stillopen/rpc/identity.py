@@ -114,8 +114,9 @@ class Gate:
 def said_caller(context: Context) -> Caller:
     """Who the call says it comes from; nobody has looked yet."""
     said = {
-        key: value.decode() if isinstance(value, bytes) else value
+        key: value
         for key, value in context.invocation_metadata() or ()
+        if key in (KEY, SECRET_KEY, FOR_KEY) and isinstance(value, str)
     }
     caller = _parse(said.get(KEY, ""), KEY)
     passes_on = _parse(said[FOR_KEY], FOR_KEY) if FOR_KEY in said else None

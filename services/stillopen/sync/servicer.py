@@ -72,6 +72,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             self._heartbeat_s(),
             caller.name,
             self._turns,
+            lambda: self._gate.caller(context, *self._kinds, retired=True),
         )
         if older := self._streams.get(caller):
             older.cancel()
@@ -105,7 +106,9 @@ class _Session:
         heartbeat_s: float,
         name: str,
         turns: Turns,
+        still_known: Callable[[], Caller],
     ) -> None:
+        self._still_known = still_known
         self._name = name
         self._turns = turns
         self._half = half
@@ -145,6 +148,7 @@ class _Session:
 
     async def _carry_out(self, effects: list[Effect]) -> None:
         todo = list(effects)
+        self._still_known()  # another may have been installed under this name since
         while todo:
             before = self._journals.news.version
             match todo.pop(0):
