@@ -164,7 +164,9 @@ class Upkeep:
                 learned(found.store_id, found.server_wall_s)
                 break
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._link.news.after(version), LEARN_AGAIN_S)
+                # Not wait_for: before Python 3.12 it forgets that it was cancelled.
+                async with asyncio.timeout(LEARN_AGAIN_S):
+                    await self._link.news.after(version)
 
     async def note_support(self) -> None:
         """A package comes to a register only while it may sell offline."""
