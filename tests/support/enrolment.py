@@ -13,10 +13,10 @@ from stillopen.cli.machine import Machine
 from stillopen.core.permissions import ADMINISTRATOR
 from stillopen.core.products import StaffMember
 from stillopen.headquarters.changes import mark
-from stillopen.headquarters.credentials import digest_of, put_channel_secret, put_register_secret
+from stillopen.headquarters.credentials import put_channel_secret, put_register_secret
 from stillopen.headquarters.tables import SCHEMA
 from stillopen.replication.tables import REGISTER, STAFF_MEMBER, STORE
-from stillopen.rpc.identity import CallerKind
+from stillopen.rpc.identity import CallerKind, digest_of
 from stillopen.storage.engine import Session
 
 Stores = Mapping[str, Iterable[str]]

@@ -1,6 +1,5 @@
 """What a place runs on: clock, randomness, databases, network. Simulations bring their own."""
 
-import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from stillopen.rpc.channel import open_channel
 from stillopen.rpc.machine import SystemClock, system_random
 from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.rpc.server import Register, listen
+from stillopen.storage.identity_file import write_private
 from stillopen.storage.reserve import FileReserve, Reserve
 from stillopen.storage.sqlite import open_sqlite
 
@@ -87,19 +87,7 @@ def read_key(path: Path, rng: random.Random) -> bytes:
     Misuse DATABASE_DAMAGED when the file is no key: with another one every card would be unknown.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(path.name + ".new")
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(rng.randbytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_private(path, rng.randbytes(KEY_BYTES))
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise Misuse(

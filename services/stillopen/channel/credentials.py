@@ -4,12 +4,11 @@ An activation is known here before the next package brings it; the newer of the 
 here asks headquarters, so that registers are known while it cannot be reached.
 """
 
-import hashlib
 import hmac
 from dataclasses import replace
 
 from stillopen.replication.replica import Replica
-from stillopen.rpc.identity import Caller, CallerKind, unknown_caller
+from stillopen.rpc.identity import Caller, CallerKind, digest_of, unknown_caller
 from stillopen.storage.engine import Engine, Session
 
 STEP: tuple[str, ...] = (
@@ -36,14 +35,14 @@ class Credentials:
         version, secret_sha256 = self._learned.get(said.name, (0, b""))
         if row is not None and row.credential_version >= version:
             secret_sha256 = row.secret_sha256
-        digest = hashlib.sha256(said.secret.encode()).digest()
+        digest = digest_of(said.secret)
         if not secret_sha256 or not hmac.compare_digest(digest, secret_sha256):
             raise unknown_caller(said)
         return replace(said, retired=row is not None and row.state == "RETIRED")
 
     async def keep(self, register_id: str, version: int, secret: str) -> None:
         """Learns the secret of a register whose activation was passed on here."""
-        digest = hashlib.sha256(secret.encode()).digest()
+        digest = digest_of(secret)
 
         def put(session: Session) -> None:
             session.run(

@@ -4,6 +4,7 @@ A person has one role. At a register somebody who may not do a thing can have it
 sale, by another person who may: never by oneself (incumbent: "manager override by same user").
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,6 +69,12 @@ CLERK = Role(
 ADMINISTRATOR = Role("administrator", "Administrator", AT_HEADQUARTERS | {Permission.UNLOCK_CARD})
 FIRST_ROLES = (ADMINISTRATOR, CASHIER, CLERK, MANAGER)
 """The roles that a new headquarters begins with; people change them and add others."""
+
+
+def permissions_named(names: Iterable[str]) -> Permissions:
+    """Those that this version knows; what newer software wrote allows nothing here."""
+    said = set(names)
+    return frozenset(each for each in Permission if each in said)
 
 
 def check_role(role: Role) -> Role:

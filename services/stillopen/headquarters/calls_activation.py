@@ -7,7 +7,7 @@ from stillopen.core.errors import invalid
 from stillopen.core.ids import check_id
 from stillopen.core.permissions import Permission
 from stillopen.headquarters.activation import REGISTER_KIND, STORE_KIND
-from stillopen.headquarters.audit import Doer, list_audit
+from stillopen.headquarters.audit import list_audit
 from stillopen.headquarters.lanes import Person
 from stillopen.headquarters.office import Office
 from stillopen.headquarters.retire import retire
@@ -37,7 +37,7 @@ class ActivationCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
             raise invalid("register_id", "name a register or a store, one of them")
         kind = REGISTER_KIND if request.register_id else STORE_KIND
         subject = check_id(request.register_id or request.store_id, f"{kind}_id")
-        doer = Doer(person.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(person)
         code = await to_its_end(self._office.activations.give_out(kind, subject, doer))
         return headquarters_pb2.CreateActivationCodeResponse(
             activation_code=code, expires_in=duration_to(GOOD_FOR_S)

@@ -40,7 +40,7 @@ class DistributionCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
 
     def _doer(self, context: Context) -> Doer:
         person = self._office.gate.person(context, Permission.DISTRIBUTION)
-        return Doer(person.name, self._office.received.inbox.wall_s())
+        return self._office.doer(person)
 
     @answers
     async def UpdateDistributionSchedule(

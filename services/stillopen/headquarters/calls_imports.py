@@ -11,7 +11,6 @@ from stillopen.core.prices import Price, check_price
 from stillopen.core.products import Product, StaffMember, check_member, check_product, check_staff
 from stillopen.core.tax import check_tax_group
 from stillopen.core.tender_types import check_tender_type
-from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.catalogue_codes import (
     BARCODES,
     PRICES,
@@ -202,7 +201,7 @@ class ImportCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
     ) -> types_pb2.ImportReport:
         first: list[bool] = []
         caller = self._office.gate.caller(context)
-        doer = Doer(caller.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(caller)
 
         async def batches() -> AsyncIterator[Iterable[Row]]:
             async for request in requests:

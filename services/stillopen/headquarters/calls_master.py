@@ -5,7 +5,6 @@ from typing import TypeVar
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.permissions import Permission
 from stillopen.headquarters import listings, removal
-from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.listings import Listing
 from stillopen.headquarters.office import Office
 from stillopen.rpc.context import Context
@@ -111,7 +110,7 @@ class MasterDataCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
         if about_people and caller.name in request.ids:
             raise Refused(Reason.IN_USE, "nobody removes oneself", "ids")
         keys = removal.keys_of(kind, request.ids)
-        doer = Doer(caller.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(caller)
         removed = await to_its_end(self._office.catalogue.remove(kind, keys, doer))
         return headquarters_pb2.RemoveMasterDataResponse(removed=removed)
 

@@ -2,7 +2,6 @@
 
 from stillopen.core.money import Money, check_money
 from stillopen.core.permissions import Permission
-from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.office import Office
 from stillopen.headquarters.older_terms import older_terms
 from stillopen.headquarters.parameters import version_to
@@ -31,7 +30,7 @@ class ParameterCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
         person = self._office.gate.person(context, Permission.PARAMETERS)
         wanted = parameters_from(request.parameters)
         check_money(Money(wanted.currency, 0), "currency_code")
-        doer = Doer(person.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(person)
         version = await to_its_end(self._office.posting.put(wanted, doer))
         left = await older_terms(self._office.realtime, self._office.house, version.parameters)
         return headquarters_pb2.UpdateParametersResponse(
@@ -85,7 +84,7 @@ class ParameterCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
     ) -> headquarters_pb2.UpdateOfflineProfileResponse:
         """Adds or changes when registers go offline and come back."""
         person = self._office.gate.person(context, Permission.SET_UP)
-        doer = Doer(person.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(person)
         wanted = profile_from(request.offline_profile)
         profile = await to_its_end(self._office.profiles.put(wanted, doer))
         return headquarters_pb2.UpdateOfflineProfileResponse(offline_profile=profile_to(profile))

@@ -3,7 +3,6 @@
 from stillopen.core.errors import invalid
 from stillopen.core.permissions import Permission, Role
 from stillopen.core.products import StaffMember
-from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.credentials import SESSION_S
 from stillopen.headquarters.office import Office
 from stillopen.headquarters.roles import put_role, roles_after
@@ -55,7 +54,7 @@ class PeopleCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
         """Adds or changes a role; who is signed in here may do so much or little at once."""
         caller = self._office.gate.person(context, Permission.STAFF)
         role = _role_from(request.role)
-        doer = Doer(caller.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(caller)
 
         async def put() -> None:
             engine = self._office.engine

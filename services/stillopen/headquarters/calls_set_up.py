@@ -27,7 +27,7 @@ class SetUpCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
     async def _write(self, context: Context, put: Callable[[Session, Doer], None]) -> None:
         """Does something in the name of the person that calls, and tells what waits for changes."""
         person = self._office.gate.person(context, Permission.SET_UP)
-        doer = Doer(person.name, self._office.received.inbox.wall_s())
+        doer = self._office.doer(person)
         engine = self._office.engine
 
         async def write() -> None:

@@ -3,18 +3,17 @@
 Secrets are random, 256 bits; what is kept of one is its SHA-256. People's tokens end by themselves.
 """
 
-import hashlib
 import hmac
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stillopen.core.errors import Misuse, Reason
-from stillopen.core.permissions import Permission, Permissions
+from stillopen.core.permissions import Permission, Permissions, permissions_named
 from stillopen.core.ports import Clock
 from stillopen.headquarters.changes import mark
 from stillopen.replication.tables import REGISTER
-from stillopen.rpc.identity import Caller, CallerKind, unknown_caller
+from stillopen.rpc.identity import Caller, CallerKind, digest_of, unknown_caller
 from stillopen.storage.engine import Engine, Session, Value
 
 STEP: tuple[str, ...] = (
@@ -83,7 +82,7 @@ class Credentials:
                 "SELECT permissions FROM staff JOIN role USING (role_id) WHERE NOT blocked"
             )
         )
-        if not any(Permission.STAFF in permissions_of(row[0]) for row in rows):
+        if not any(Permission.STAFF in permissions_named(row[0].split()) for row in rows):
             raise Misuse(
                 Reason.NOT_INSTALLED,
                 f"nobody may sign in to {data}: stillopen headquarters begin --data {data}"
@@ -154,13 +153,7 @@ def _signed_in(session: Session) -> dict[bytes, _SignedIn]:
         "SELECT token_sha256, staff_id, expires_wall_s, role.permissions FROM person_session"
         " JOIN staff USING (staff_id) JOIN role USING (role_id) WHERE NOT staff.blocked"
     )
-    return {row[0]: _SignedIn(row[1], row[2], permissions_of(row[3])) for row in rows}
-
-
-def permissions_of(text: str) -> Permissions:
-    """Permissions as a table keeps them; what newer software wrote allows nothing here."""
-    names = set(text.split())
-    return frozenset(each for each in Permission if each in names)
+    return {row[0]: _SignedIn(row[1], row[2], permissions_named(row[3].split())) for row in rows}
 
 
 def put_channel_secret(session: Session, store_id: str, secret: str, wall_s: float) -> None:
@@ -191,11 +184,6 @@ def put_register_secret(session: Session, register_id: str, secret: str) -> int:
 def new_secret(rng: random.Random) -> str:
     """A new secret: 256 random bits as text."""
     return rng.randbytes(SECRET_BYTES).hex()
-
-
-def digest_of(secret: str) -> bytes:
-    """What is kept of a secret; nothing of it can be told from that."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 async def open_credentials(engine: Engine, clock: Clock, house_secret: str) -> Credentials:

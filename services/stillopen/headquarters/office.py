@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from stillopen.headquarters.activation import Activations
+from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.catalogue import Catalogue
 from stillopen.headquarters.credentials import Credentials
 from stillopen.headquarters.distribution import Distribution
@@ -45,3 +46,7 @@ class Office:
     distribution: Distribution
     reception: Reception
     """Where people sign in."""
+
+    def doer(self, caller: Caller) -> Doer:
+        """The caller, as what it does is audited."""
+        return Doer(caller.name, self.received.inbox.wall_s())

@@ -7,7 +7,7 @@ from stillopen.core.permissions import AT_HEADQUARTERS
 from stillopen.core.ports import Clock
 from stillopen.core.products import StaffMember
 from stillopen.headquarters.credentials import Credentials
-from stillopen.headquarters.roles import find_staff
+from stillopen.replication.replica_people import find_staff
 from stillopen.replication.sign_in import PasswordCheck, SignIns
 from stillopen.replication.sign_in_failures import SignInFailures
 from stillopen.rpc.shielded import to_its_end

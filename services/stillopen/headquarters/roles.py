@@ -1,26 +1,17 @@
-"""Staff and roles as headquarters keeps them: who somebody is, and what a role allows."""
+"""Roles as headquarters keeps them: what each allows."""
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.core.permissions import ADMINISTRATOR, Permission, Role, check_role
-from stillopen.core.products import StaffMember
+from stillopen.core.permissions import (
+    ADMINISTRATOR,
+    Permission,
+    Role,
+    check_role,
+    permissions_named,
+)
 from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.changes import mark
-from stillopen.headquarters.credentials import permissions_of
 from stillopen.replication.tables import ROLE
 from stillopen.storage.engine import Session
-
-
-def find_staff(session: Session, staff_id: str) -> StaffMember | None:
-    """The person of that id, with what the role allows."""
-    row = session.one(
-        "SELECT staff_id, staff.name, password_hash, role_id, blocked,"
-        " coalesce(role.permissions, '') FROM staff LEFT JOIN role USING (role_id)"
-        " WHERE staff_id = ?",
-        staff_id,
-    )
-    if row is None:
-        return None
-    return StaffMember(row[0], row[1], row[2], row[3], bool(row[4]), permissions_of(row[5]))
 
 
 def put_role(session: Session, role: Role, doer: Doer) -> None:
@@ -45,4 +36,4 @@ def roles_after(session: Session, after: str, limit: int) -> list[Role]:
         after,
         limit,
     )
-    return [Role(row[0], row[1], permissions_of(row[2])) for row in rows]
+    return [Role(row[0], row[1], permissions_named(row[2].split())) for row in rows]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from stillopen.core.customers import Customer
-from stillopen.core.permissions import Permission
+from stillopen.core.permissions import permissions_named
 from stillopen.core.products import StaffMember
 from stillopen.core.sale import TenderKind
 from stillopen.core.tender_types import TenderType
@@ -40,8 +40,7 @@ def find_staff(session: Session, staff_id: str) -> StaffMember | None:
     )
     if row is None:
         return None
-    names = set(row[5].split())
-    held = frozenset(each for each in Permission if each in names)
+    held = permissions_named(row[5].split())
     return StaffMember(row[0], row[1], row[2], row[3], bool(row[4]), held)
 
 

@@ -5,6 +5,7 @@ headquarters a key of its own. A place that passes a call on for another says so
 headquarters may for anybody, a channel for its managers alone.
 """
 
+import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -136,6 +137,11 @@ def _vouched(voucher: Caller, other: Caller) -> Caller:
     if voucher.kind is CallerKind.CHANNEL and other.kind is CallerKind.PERSON:
         return replace(other, permissions=VOUCHED_BY_CHANNELS)
     raise Misuse(Reason.NOT_ALLOWED, f"a {voucher.kind} does not speak for a {other.kind}")
+
+
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret; nothing of it can be told from that."""
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def unknown_caller(said: Caller) -> Misuse:

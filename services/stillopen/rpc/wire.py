@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.core.money import Money
 from stillopen.core.parameters import OfflineProfile
-from stillopen.core.permissions import CASHIER, Permission, Permissions
+from stillopen.core.permissions import CASHIER, Permissions, permissions_named
 from stillopen.core.products import Product, StaffMember
 from stillopen.core.tax import Tax
 from stillopen.v1 import sync_pb2, types_pb2
@@ -110,8 +110,9 @@ def permissions_to(permissions: Permissions) -> list[types_pb2.Permission.ValueT
 def permissions_from(numbers: Iterable[types_pb2.Permission.ValueType]) -> Permissions:
     """Permissions from numbers; what newer software knows allows nothing here."""
     named = types_pb2.Permission.DESCRIPTOR.values_by_number
-    names = {named[each].name.removeprefix(_PERMISSION) for each in numbers if each in named}
-    return frozenset(each for each in Permission if each in names)
+    return permissions_named(
+        named[each].name.removeprefix(_PERMISSION) for each in numbers if each in named
+    )
 
 
 def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
