@@ -31,7 +31,7 @@ NAMED_ROWS = {
     "Objects of distribution": 8,
     "Sessions": 25,
     "Parameters and switches of distribution": 11,
-    "Packages": 7,
+    "Packages": 9,
 }
 """The sections whose rows have names, and how many each has."""
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import card, distribution, imports, offline_sale
+from tests.bench import apply, bootstrap, card, compare, distribution, imports, offline_sale
 from tests.bench.figures import Figure
 
 BENCHMARKS = {
+    "apply": apply.measure,
+    "bootstrap": bootstrap.measure,
     "card": card.measure,
+    "compare": compare.measure,
     "distribution": distribution.measure,
     "imports": imports.measure,
     "offline-sale": offline_sale.measure,

@@ -11,11 +11,13 @@ from typing import TypeVar
 
 from tests.bench.figures import Figure
 from tests.support.distributing import Office
+from tests.support.steps import counted
 
 from stillopen.headquarters.tables import SCHEMA
-from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
+from stillopen.replication.tables import CREATE_STEP
 from stillopen.storage.files import open_writer
 from stillopen.storage.inline import InlineEngine
+from stillopen.storage.schema import Schema
 
 T = TypeVar("T")
 SMALL, LARGE = 10_000, 1_000_000
@@ -49,32 +51,25 @@ async def costs(rows: int) -> Costs:
             await office.store("S1")
             await office.registers(REGISTERS, "S1")
             await office.products(rows)
-            snapshot_s, _ = await timed(office.run())
+            snapshot_s, _ = await timed(office.ask("S1"))
             replica = await office.replica("S1", relays=False)
             apply_s, _ = await timed(replica.catch_up())
             chosen = random.Random(1).sample(range(rows), CHANGED)  # noqa: S311 - a benchmark
             for number in chosen:
                 await office.product(f"P{number:07}", 5)
-            steps = [0]
-
-            def count() -> int:
-                steps[0] += 1
-                return 0
-
-            connection.set_progress_handler(count, 1)
             tracemalloc.start()
-            delta_s, _ = await timed(office.run())
+            with counted(connection) as steps:
+                delta_s, _ = await timed(office.run())
             delta_peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            connection.set_progress_handler(None, 0)
             delta_apply_s, [delta] = await timed(replica.catch_up())
         return Costs(
             snapshot_s,
             apply_s,
             delta_s,
             delta_apply_s,
-            steps[0],
-            len(delta.data),
+            steps.count,
+            delta.size,
             delta_peak,
             plainly(folder, rows),
         )
@@ -89,7 +84,7 @@ async def timed(work: Awaitable[T]) -> tuple[float, T]:
 
 def plainly(folder: Path, rows: int) -> float:
     """Seconds for the same rows into an empty replica, without packages."""
-    connection = open_writer(folder / "plain.db", REPLICA_SCHEMA, durable=False)
+    connection = open_writer(folder / "plain.db", Schema("plain", (CREATE_STEP,)), durable=False)
     began = time.perf_counter()
     connection.execute("BEGIN")
     connection.executemany(

@@ -1,25 +1,22 @@
 """complete() of a register that is offline, against sqlite3 writing the same rows durably."""
 
 import asyncio
-import hashlib
 import os
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.figures import Figure, median, percentile
+from tests.support.packages import make_snapshot
 
 from stillopen.core.parameters import Parameters
 from stillopen.core.permissions import CASHIER
 from stillopen.register import Register, RegisterSettings, open_register
 from stillopen.register.tables import SCHEMA
-from stillopen.replication.packages import SNAPSHOT, say_where
-from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.tables import PARAMETERS, PRODUCT, ROLE, STAFF_MEMBER, Table
 from stillopen.rpc.wire_parameters import parameters_to
+from stillopen.storage.engine import Value
 from stillopen.storage.files import open_writer
-from stillopen.storage.package import Draft
 
 ROUNDS = 5
 SALES = 200
@@ -27,21 +24,14 @@ LINES = 3
 NOBODY = "127.0.0.1:1"
 
 
-def master_data() -> Package:
-    """A few products and a person."""
-    at = Cursor(1, 1)
-    rows: dict[Table, list[tuple[str | int | bytes, ...]]] = {
+def master_data() -> dict[Table, list[tuple[Value, ...]]]:
+    """A few products and a person, as rows."""
+    return {
         PRODUCT: [(f"P{n}", f"P{n}", f"Product {n}", "EUR", 100 + n, "") for n in range(LINES)],
         STAFF_MEMBER: [("anna", "Anna", "none", CASHIER.role_id, 0)],
         ROLE: [(CASHIER.role_id, CASHIER.name, " ".join(sorted(CASHIER.permissions)))],
         PARAMETERS: [("Posting", parameters_to(Parameters(1, "EUR")).SerializeToString())],
     }
-    with Draft(SNAPSHOT) as draft:
-        for table, each in rows.items():
-            draft.put(table.name, len(table.names), each)
-        say_where(draft, at, None)
-        data = draft.finish()
-    return Package(replace(at, digest=hashlib.sha256(data).digest()), data)
 
 
 async def fits(password: str, password_hash: str) -> bool:
@@ -49,18 +39,15 @@ async def fits(password: str, password_hash: str) -> bool:
     return bool(password and password_hash)
 
 
-async def completions(register: Register) -> list[float]:
-    """Seconds each complete() took to its durable answer."""
-    taken: list[float] = []
-    for _ in range(SALES):
-        sale = await register.begin()
-        for n in range(LINES):
-            sale = await register.add_line(sale.transaction_id, sale.version, f"P{n}")
-        sale = await register.tenders.add_cash(sale.transaction_id, sale.version, sale.due)
-        before = time.perf_counter()
-        await register.complete(sale.transaction_id, sale.version)
-        taken.append(time.perf_counter() - before)
-    return taken
+async def completion(register: Register) -> float:
+    """Seconds that complete() took to its durable answer."""
+    sale = await register.begin()
+    for n in range(LINES):
+        sale = await register.add_line(sale.transaction_id, sale.version, f"P{n}")
+    sale = await register.tenders.add_cash(sale.transaction_id, sale.version, sale.due)
+    before = time.perf_counter()
+    await register.complete(sale.transaction_id, sale.version)
+    return time.perf_counter() - before
 
 
 def rows_alone(folder: Path) -> list[float]:
@@ -103,9 +90,10 @@ async def measure() -> list[Figure]:
             folder = Path(name)
             settings = RegisterSettings("R1", folder / "register", NOBODY)
             async with await open_register(settings, check_password=fits) as register:
-                await register.replica.apply(master_data())
+                shelf = register.replica.copy.shelf
+                await register.replica.apply(make_snapshot(shelf, master_data()))
                 await register.sign_in("anna", "x")
-                ours.append(await completions(register))
+                ours.append([await completion(register) for _ in range(SALES)])
             theirs.append(await asyncio.to_thread(rows_alone, folder))
     return [
         _figure("p50", [median(each) for each in ours], [median(each) for each in theirs]),

@@ -1,13 +1,9 @@
 """The client's half of a stream, frame by frame."""
 
-import hashlib
-
-import pytest
-
 from stillopen.core.journal import NO_PARENT, Entry, Head, Lane, append
-from stillopen.replication.client_half import Apply, ClientHalf, Effect, Read
-from stillopen.replication.frames import cursor_to
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.client_half import ClientHalf, Digest, Read
+from stillopen.replication.frames import QUESTIONS_MAX
+from stillopen.replication.ports import Cursor
 from stillopen.v1 import sync_pb2, types_pb2
 
 LANE = Lane("R1", 7)
@@ -26,7 +22,7 @@ def state(through: int) -> sync_pb2.LaneState:
 def welcomed(head: int, through: int) -> tuple[ClientHalf, list[Read]]:
     """A stream that was welcomed, and what it reads first."""
     half = ClientHalf()
-    half.hello([Head(LANE, 1, head)], Cursor())
+    half.hello([Head(LANE, 1, head)], [Cursor()])
     welcome = sync_pb2.Welcome(protocol_version=1, lanes=[state(through)])
     effects = half.received(sync_pb2.SyncResponse(welcome=welcome))
     return half, [effect for effect in effects if isinstance(effect, Read)]
@@ -160,7 +156,7 @@ def test_who_was_heard_is_said_once_however_it_became_known() -> None:
 
 def test_a_lane_that_begins_late_is_sent_from_its_first() -> None:
     half = ClientHalf()
-    half.hello([Head(LANE, 101, 120)], Cursor())
+    half.hello([Head(LANE, 101, 120)], [Cursor()])
     welcome = sync_pb2.Welcome(protocol_version=1, lanes=[state(80)])
     [_, read] = half.received(sync_pb2.SyncResponse(welcome=welcome))
     assert isinstance(read, Read)
@@ -169,56 +165,11 @@ def test_a_lane_that_begins_late_is_sent_from_its_first() -> None:
 
 def test_hello_names_every_lane_and_the_process() -> None:
     half = ClientHalf()
-    half.hello([Head(LANE, 1, 10, believed=9), quiet(OTHER, 3)], Cursor(), instance=77)
+    half.hello([Head(LANE, 1, 10, believed=9), quiet(OTHER, 3)], [Cursor()], instance=77)
     frame = half.take()
     assert frame is not None
     assert frame.hello.instance == 77
     assert [(lane.epoch, lane.believed) for lane in frame.hello.lanes] == [(7, 9), (8, 0)]
-
-
-AT = Cursor(3, 7, b"here")
-NEXT = Cursor(3, 8, hashlib.sha256(b"package").digest())
-
-
-def brought(half: ClientHalf, base: Cursor | None, data: bytes = b"package") -> list[Effect]:
-    """A package comes, whole."""
-    begin = sync_pb2.PackageBegin(cursor=cursor_to(NEXT), size=len(data))
-    if base is not None:
-        begin.base.CopyFrom(cursor_to(base))
-    half.received(sync_pb2.SyncResponse(package_begin=begin))
-    block = sync_pb2.PackageBlock(data=data)
-    half.received(sync_pb2.SyncResponse(package_block=block))
-    return half.received(sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd()))
-
-
-def standing(at: Cursor) -> ClientHalf:
-    """The stream of a replica that stands there."""
-    half = ClientHalf()
-    half.hello([], at)
-    half.received(sync_pb2.SyncResponse(welcome=sync_pb2.Welcome(protocol_version=1)))
-    half.take()
-    return half
-
-
-def test_a_delta_that_goes_on_from_here_is_applied() -> None:
-    half = standing(AT)
-    assert brought(half, AT) == [Apply(Package(NEXT, b"package", AT))]
-    half.applied(NEXT)
-    assert brought(half, NEXT) == [Apply(Package(NEXT, b"package", NEXT))]
-
-
-def test_a_snapshot_is_applied_wherever_the_replica_stands() -> None:
-    assert brought(standing(AT), None) == [Apply(Package(NEXT, b"package"))]
-
-
-@pytest.mark.parametrize("base", [Cursor(3, 6, b"here"), Cursor(4, 7, b"here"), Cursor(3, 7, b"x")])
-def test_a_delta_that_goes_on_from_another_place_is_refused(base: Cursor) -> None:
-    half = standing(AT)
-    assert brought(half, base) == []
-    frame = half.take()
-    assert frame is not None
-    assert frame.package_refused.reason == "PACKAGE_DAMAGED"
-    assert half.package_refusal
 
 
 def test_with_an_upload_interval_a_heartbeat_says_how_long_a_lane_is_and_sends_nothing() -> None:
@@ -228,3 +179,38 @@ def test_with_an_upload_interval_a_heartbeat_says_how_long_a_lane_is_and_sends_n
     [read] = half.grown([])
     assert isinstance(read, Read)
     assert read.after == 10
+
+
+def asked(number: int) -> sync_pb2.SyncResponse:
+    """The server asks what a table comes to."""
+    question = sync_pb2.DigestsAsked(number=number, table="product", to_end=True)
+    return sync_pb2.SyncResponse(digests_asked=question)
+
+
+def answers(half: ClientHalf) -> list[tuple[int, str]]:
+    """The number and the refusal of every answer that is to be sent."""
+    found: list[tuple[int, str]] = []
+    while frame := half.take():
+        if frame.HasField("digests"):
+            found.append((frame.digests.number, frame.digests.refusal))
+    return found
+
+
+def test_a_question_is_passed_on_and_its_answer_sent() -> None:
+    half, _ = welcomed(0, 0)
+    [question] = half.received(asked(5))
+    assert isinstance(question, Digest)
+    assert question.asked.table == "product"
+    half.digested(sync_pb2.Digests(number=5))
+    assert answers(half) == [(5, "")]
+
+
+def test_more_questions_than_can_be_answered_are_refused_and_the_others_are_answered() -> None:
+    half, _ = welcomed(0, 0)
+    for number in range(2 * QUESTIONS_MAX):
+        assert half.received(asked(number))
+    assert half.received(asked(99)) == []
+    [(number, refusal)] = answers(half)
+    assert (number, bool(refusal)) == (99, True)
+    half.digested(sync_pb2.Digests(number=1))
+    assert half.received(asked(100)), "one was answered: there is room again"

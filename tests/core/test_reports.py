@@ -33,13 +33,13 @@ def said(half: ClientHalf) -> list[Report]:
 
 def test_hello_says_how_every_register_stands() -> None:
     half = ClientHalf()
-    half.hello([], Cursor(), reports=[ONE, NEIGHBOUR])
+    half.hello([], [Cursor()], reports=[ONE, NEIGHBOUR])
     assert said(half) == [ONE, NEIGHBOUR]
 
 
 def test_a_heartbeat_says_it_again_only_when_it_is_another() -> None:
     half = ClientHalf()
-    half.hello([], Cursor(), reports=[ONE, NEIGHBOUR])
+    half.hello([], [Cursor()], reports=[ONE, NEIGHBOUR])
     said(half)
     half.heartbeat([], [ONE, NEIGHBOUR])
     assert said(half) == []

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stillopen.cli.csv_rows import rows
+from stillopen.cli.replay_plan import Planned, comes_again_at
 from stillopen.cli.sales_file import SalesFile, read_sales
 from stillopen.core.errors import Misuse
 
@@ -106,3 +107,11 @@ def test_a_row_names_its_line_even_behind_line_breaks_in_quotes(tmp_path: Path) 
     path = tmp_path / "rows.csv"
     path.write_text('a,b\n"one\ntwo",2\nx,3\n')
     assert [line for line, _ in rows(path, ["a", "b"], [])] == [3, 4]
+
+
+def test_a_customer_who_waits_for_a_memo_lets_one_pass_who_does_not(tmp_path: Path) -> None:
+    text = HEADER + "C1,A,a,-1,1.00,,\nC2,A,a,-1,1.00,,\n3,A,a,1,1.00,,\nC4,A,a,-1,1.00,,\n"
+    waiting = [Planned(n, each) for n, each in enumerate(read(tmp_path, text).invoices)]
+    assert comes_again_at(waiting) == 3
+    assert comes_again_at(waiting[3:]) == 1
+    assert comes_again_at([]) == 0

@@ -1,10 +1,10 @@
-"""What a server believes of a hello."""
+"""The server's half of a stream: what it believes of a hello, and what it asks."""
 
 import pytest
 
-from stillopen.replication.frames import cursor_to
-from stillopen.replication.ports import Cursor, Package
-from stillopen.replication.server_half import Claim, Declined, Offer, ServerHalf
+from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
+from stillopen.replication.frames import QUESTIONS_MAX
+from stillopen.replication.server_half import Answered, Claim, ServerHalf
 from stillopen.v1 import sync_pb2, types_pb2
 
 LANE = sync_pb2.LaneClaim(
@@ -34,92 +34,6 @@ def test_only_a_channel_tells_of_holes_and_of_what_its_registers_claim(
     assert (head.missing, head.claimed) == ((((2, 2),), 9) if told else ((), 0))
 
 
-AT = Cursor(3, 7, b"here")
-DELTA = Package(Cursor(3, 8, b"delta"), b"package", AT)
-SNAPSHOT = Package(Cursor(3, 9, b"snapshot"), b"package")
-
-
-def streaming(at: Cursor = AT) -> ServerHalf:
-    """A stream of a replica that stands there; nothing is on its way."""
-    half = ServerHalf("R1", 1.0)
-    hello = sync_pb2.Hello(protocol_version=1, instance=5, cursor=cursor_to(at))
-    half.received(sync_pb2.SyncRequest(hello=hello))
-    assert half.claimed([]) == [Offer(at)]
-    half.take()
-    return half
-
-
-def sent(half: ServerHalf) -> list[str]:
-    """What is to be sent."""
-    found: list[str] = []
-    while frame := half.take():
-        found.append(frame.WhichOneof("frame") or "")
-    return found
-
-
-def refusal(package: Package, reason: str = "PACKAGE_DAMAGED") -> sync_pb2.SyncRequest:
-    """The replica keeps what it had."""
-    frame = sync_pb2.PackageRefused(cursor=cursor_to(package.cursor), reason=reason, message="why")
-    return sync_pb2.SyncRequest(package_refused=frame)
-
-
-def test_a_delta_names_where_the_replica_must_stand_and_a_snapshot_does_not() -> None:
-    for package in (DELTA, SNAPSHOT):
-        half = streaming()
-        half.offered(package)
-        frame = half.take()
-        assert frame is not None
-        assert frame.package_begin.HasField("base") is (package is DELTA)
-        assert sent(half) == ["package_block", "package_end"]
-
-
-def test_no_package_is_sent_before_the_one_before_it_was_answered() -> None:
-    half = streaming()
-    half.offered(DELTA)
-    assert sent(half) == ["package_begin", "package_block", "package_end"]
-    assert not half.may_offer
-    assert half.offered(SNAPSHOT) == []
-    assert sent(half) == []
-    applied = sync_pb2.PackageApplied(cursor=cursor_to(DELTA.cursor))
-    assert half.received(sync_pb2.SyncRequest(package_applied=applied)) == [Offer(DELTA.cursor)]
-    half.offered(SNAPSHOT)
-    assert sent(half) == ["package_begin", "package_block", "package_end"]
-
-
-def test_a_snapshot_is_looked_for_when_a_delta_was_refused() -> None:
-    half = streaming()
-    half.offered(DELTA)
-    sent(half)
-    not_older = Offer(Cursor(DELTA.cursor.generation, DELTA.cursor.sequence))
-    assert half.received(refusal(DELTA)) == [Declined(DELTA.cursor, "why"), not_older]
-    half.offered(SNAPSHOT)
-    assert sent(half) == ["package_begin", "package_block", "package_end"]
-    assert half.received(refusal(SNAPSHOT)) == [Declined(SNAPSHOT.cursor, "why")]
-    assert half.offered(SNAPSHOT) == []
-    assert half.offered(DELTA) == [not_older]
-    assert sent(half) == []
-
-
-def test_a_full_disk_is_no_reason_for_a_snapshot() -> None:
-    half = streaming()
-    half.offered(DELTA)
-    sent(half)
-    assert half.received(refusal(DELTA, "DISK_FULL")) == [Declined(DELTA.cursor, "why")]
-    beat = sync_pb2.SyncRequest(heartbeat=sync_pb2.Heartbeat())
-    assert half.received(beat) == [Offer(half.cursor)], "the disk may have room again"
-    assert half.offered(DELTA) == []
-    assert sent(half) == ["package_begin", "package_block", "package_end"]
-    assert half.received(beat) == []
-
-
-def test_a_refusal_of_what_was_not_sent_is_passed_over() -> None:
-    half = streaming()
-    assert half.received(refusal(SNAPSHOT)) == []
-    half.offered(DELTA)
-    assert half.received(refusal(SNAPSHOT)) == []
-    assert not half.may_offer
-
-
 def test_the_welcome_says_how_many_entries_come_at_a_time() -> None:
     half = ServerHalf("R1", 1.0, 7)
     half.received(sync_pb2.SyncRequest(hello=sync_pb2.Hello(protocol_version=1)))
@@ -127,3 +41,63 @@ def test_the_welcome_says_how_many_entries_come_at_a_time() -> None:
     frame = half.take()
     assert frame is not None
     assert frame.welcome.limits.batch_entries_max == 7
+
+
+def streaming() -> ServerHalf:
+    """A stream that was welcomed."""
+    half = ServerHalf("R1", 1.0)
+    half.received(sync_pb2.SyncRequest(hello=sync_pb2.Hello(protocol_version=1)))
+    half.claimed([])
+    half.take()
+    return half
+
+
+def answer(number: int) -> sync_pb2.SyncRequest:
+    """The client answers a question."""
+    return sync_pb2.SyncRequest(digests=sync_pb2.Digests(number=number))
+
+
+QUESTION = sync_pb2.DigestsAsked(number=77, table="product")
+
+
+def test_each_question_has_a_number_of_its_own_and_one_answer() -> None:
+    half = streaming()
+    first, second = half.ask(QUESTION), half.ask(QUESTION)
+    frame = half.take()
+    assert frame is not None
+    assert (frame.digests_asked.number, frame.digests_asked.table) == (first, "product")
+    assert first != second
+    assert half.received(answer(second)) == [Answered(sync_pb2.Digests(number=second))]
+    assert half.received(answer(second)) == []
+    assert half.received(answer(first)) == [Answered(sync_pb2.Digests(number=first))]
+
+
+def test_an_answer_that_nobody_asked_for_or_waits_for_is_passed_over() -> None:
+    half = streaming()
+    assert half.received(answer(1)) == []
+    number = half.ask(QUESTION)
+    half.give_up(number)
+    assert half.received(answer(number)) == []
+
+
+def reason(half: ServerHalf) -> Reason:
+    """Why a question is not asked."""
+    with pytest.raises(StillopenError) as caught:
+        half.ask(QUESTION)
+    assert isinstance(caught.value, Refused | Unreachable)
+    return caught.value.reason
+
+
+def test_a_handful_of_questions_are_open_at_a_time() -> None:
+    half = streaming()
+    numbers = [half.ask(QUESTION) for _ in range(QUESTIONS_MAX)]
+    assert reason(half) is Reason.IN_USE
+    half.received(answer(numbers[0]))
+    half.ask(QUESTION)
+
+
+def test_nothing_is_asked_before_the_welcome() -> None:
+    half = ServerHalf("R1", 1.0)
+    half.received(sync_pb2.SyncRequest(hello=sync_pb2.Hello(protocol_version=1)))
+    assert reason(half) is Reason.UNREACHABLE
+    assert half.take() is None

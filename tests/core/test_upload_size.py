@@ -19,7 +19,7 @@ def read(half: ClientHalf, effects: list[object]) -> tuple[list[Entry], list[obj
 
 def test_a_client_sends_as_many_entries_at_a_time_as_its_server_takes() -> None:
     half = ClientHalf()
-    half.hello([Head(LANE, 1, 10)], Cursor())
+    half.hello([Head(LANE, 1, 10)], [Cursor()])
     limits = sync_pb2.Limits(batch_entries_max=SIZE)
     lane = sync_pb2.LaneState(register_id="R1", epoch=7)
     welcome = sync_pb2.Welcome(protocol_version=1, lanes=[lane], limits=limits)

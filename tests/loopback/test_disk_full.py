@@ -56,6 +56,11 @@ class _OnDisk:
             raise Refused(Reason.DISK_FULL, "the disk is full; nothing was changed")
         return await self._inner.write(work)
 
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        if not self._disk.room:
+            raise Refused(Reason.DISK_FULL, "the disk is full; nothing was changed")
+        return await self._inner.write_with(database, work)
+
     async def read(self, work: Work[T]) -> T:
         return await self._inner.read(work)
 

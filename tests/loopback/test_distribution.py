@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from tests.support import callers
 from tests.support.estate import Estate
+from tests.support.estate_distribution import Schedule, add_plum, pause, replica
 from tests.support.estate_messages import R1, ask
 from tests.support.estate_parts import FAST, ME, STORE, eur, one, until
 from tests.support.estate_stream import Stream
@@ -16,42 +17,15 @@ from stillopen.core.parameters import DEFAULT_PROFILE
 from stillopen.rpc.identity import Caller
 from stillopen.v1 import channel_data_pb2, headquarters_pb2, types_pb2
 
-Schedule = headquarters_pb2.DistributionSchedule
 APPLIED = headquarters_pb2.DOWNLOAD_STATE_APPLIED
 AVAILABLE = headquarters_pb2.DOWNLOAD_STATE_AVAILABLE
 SUSPENDED = headquarters_pb2.DOWNLOAD_STATE_SUSPENDED
-PLUM = types_pb2.Product(product_id="PLUM", name="Plum", price=eur(50))
-
-
-async def add_plum(estate: Estate, minor: int = 50) -> None:
-    """A product more, or at another price."""
-    plum = types_pb2.Product(product_id="PLUM", name="Plum", price=eur(minor))
-    await estate.people.import_products(one(headquarters_pb2.ImportProductsRequest(rows=[plum])))
 
 
 async def knows_plum(estate: Estate) -> bool:
     """Whether the channel has it."""
     request = channel_data_pb2.SearchProductsRequest(query="PLUM")
     return len((await ask(estate.data.SearchProducts, request)).products) == 1
-
-
-async def pause(estate: Estate) -> None:
-    """Has nothing run by itself; everything until now is at the channel."""
-    await estate.people.set_schedule(
-        Schedule(name="default", jobs=[9999], on_change=True, paused=True)
-    )
-    await estate.until_channel_shows()
-
-
-async def replica(estate: Estate, register_id: str = "") -> headquarters_pb2.Replica:
-    """How the channel of the store, or a register, stands as headquarters knows it."""
-    found = [
-        each
-        async for each in estate.people.replicas()
-        if (each.store_id, each.register_id) == (STORE, register_id)
-    ]
-    assert len(found) == 1
-    return found[0]
 
 
 async def test_a_new_headquarters_distributes_everything_on_every_change(estate: Estate) -> None:
@@ -291,3 +265,30 @@ async def test_registers_and_channels_do_not_distribute(estate: Estate, caller: 
         await ask(stub.RemoveDistributionSchedule, remove, caller)
     async with estate.refuses(Reason.NOT_ALLOWED):
         await ask(stub.ListReplicas, headquarters_pb2.ListReplicasRequest(), caller)
+
+
+def touched(estate: Estate) -> dict[str, int]:
+    """When each file of packages and replicas was written last."""
+    folders = [estate.folder / name for name in ("headquarters", "channel", "R1")]
+    kinds = ("packages/*", "replica*.db*", "offline*.db*")
+    files = [file for each in folders for kind in kinds for file in each.glob(kind)]
+    assert len(files) > len(kinds)
+    return {str(each): each.lstat().st_mtime_ns for each in files}
+
+
+async def test_a_run_with_nothing_to_send_sends_heartbeats_alone_and_touches_no_file(
+    estate: Estate, till: Till
+) -> None:
+    await till.sold()
+    await estate.until_home(till)
+    async with Stream(estate.streams, callers.register("R2")) as stream:
+        stream.hello()
+        package, _ = await stream.package()
+        stream.applied(package.cursor)
+        before = touched(estate)
+        for _ in range(3):
+            assert await estate.people.run_schedule() == []
+            stream.heartbeat()
+            frame = await stream.hears(lambda _: True)
+            assert frame.WhichOneof("frame") == "heartbeat"
+        assert touched(estate) == before

@@ -1,8 +1,8 @@
 """SyncService: one stream, spoken frame by frame as a register and as a channel."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.support.estate import Estate
@@ -22,9 +22,11 @@ from tests.support.estate_till import Till
 
 from stillopen.core.errors import Reason
 from stillopen.core.journal import PAYLOAD_BYTES_MAX, Entry, Head, Lane
-from stillopen.replication.packages import SNAPSHOT
+from stillopen.replication.frames import CURSORS_MAX
+from stillopen.replication.packages import check_package
+from stillopen.replication.ports import Cursor
 from stillopen.rpc.identity import Caller
-from stillopen.storage.package import opened
+from stillopen.storage.package_file import unpack
 from stillopen.v1 import headquarters_pb2, sync_pb2
 
 HEAD = Head(LANE, 1, 0)
@@ -99,17 +101,37 @@ async def test_the_servers_word_replaces_what_the_client_believed(estate: Estate
 
 
 async def test_a_replica_gets_a_package_with_the_digest_it_was_announced_with(
-    estate: Estate,
+    estate: Estate, tmp_path: Path
+) -> None:
+    file, database = tmp_path / "file", tmp_path / "database"
+    async with Stream(estate.streams, R1) as stream:
+        stream.hello()
+        package, data = await stream.package()
+    assert len(data) == package.size
+    file.write_bytes(data)
+    assert unpack(file, database) == package.cursor.digest
+    check_package(database, package)
+
+
+async def test_a_replica_that_says_it_was_lost_gets_a_snapshot_again(estate: Estate) -> None:
+    async with Stream(estate.streams, R1) as stream:
+        stream.hello()
+        package, data = await stream.package()
+        stream.applied(package.cursor)
+        stream.wants(Cursor())
+        again, same = await stream.package()
+    assert (again.cursor, again.base, same) == (package.cursor, None, data)
+
+
+@pytest.mark.parametrize("count", [0, CURSORS_MAX + 1])
+async def test_a_client_that_wants_nothing_or_too_much_ends_its_stream(
+    estate: Estate, count: int
 ) -> None:
     async with Stream(estate.streams, R1) as stream:
         stream.hello()
-        begin = await stream.hears(lambda frame: frame.HasField("package_begin"))
-        block = await stream.hears(lambda frame: frame.HasField("package_block"))
-        await stream.hears(lambda frame: frame.HasField("package_end"))
-        data = block.package_block.data
-        assert hashlib.sha256(data).digest() == begin.package_begin.cursor.package_digest
-        with opened(data, SNAPSHOT) as contents:
-            assert contents.facts["sequence"] == str(begin.package_begin.cursor.sequence)
+        await stream.welcome()
+        stream.wants(*[Cursor()] * count)
+        assert await stream.refused() is Reason.INVALID_ARGUMENT
 
 
 async def test_a_refused_package_is_not_sent_again_and_journals_go_on(estate: Estate) -> None:

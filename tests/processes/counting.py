@@ -1,7 +1,8 @@
 """Engine and channel, wrapped: they count what passes, and end the process where they are told to.
 
 A point is "what:when:which:number": `commit:before:SaleStore.change:3` is before the third write of
-that name, `call:after:LockCard:1` after the answer and before its caller hears it,
+that name, `files:after:Shelf.put:1` after the first work on files off the loop that has that name,
+`call:after:LockCard:1` after the answer and before its caller hears it,
 `sent:before:entries:1` and `received:after:stored:2` are frames of a stream. What a timer does
 (health checks, heartbeats, the saved clock) is not counted.
 """
@@ -10,6 +11,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -18,6 +20,7 @@ import grpc.aio
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.storage.engine import Engine, Work
+from stillopen.storage.off_loop import on_thread
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
 
@@ -59,10 +62,29 @@ class Points:
         """The engine that ships, counted."""
         return CountedEngine(await open_sqlite(path, schema, durable=durable), self)
 
+    async def off_loop(self, work: Callable[[], T], /) -> T:
+        """Work on files as it ships, counted; both moments are those of the thread."""
+        reached = self.passes("files", name_of(work))
+
+        def run() -> T:
+            reached("before")
+            result = work()
+            reached("after")
+            return result
+
+        return await on_thread(run)
+
     def open_channel(self, address: str, security: Security = PLAINTEXT) -> grpc.aio.Channel:
         """The channel that ships, counted."""
         inner = open_channel(address, security)
         return cast("grpc.aio.Channel", CountedChannel(inner, self))
+
+
+def name_of(work: object) -> str:
+    """The name of a function, or of the one around it."""
+    while isinstance(work, partial):
+        work = cast("partial[object]", work).func
+    return str(getattr(work, "__qualname__", work)).split(".<locals>")[0]
 
 
 def _not_counted(_: str) -> None:
@@ -78,10 +100,16 @@ class CountedEngine:
 
     async def write(self, work: Work[T]) -> T:
         """Writes; "after" is after the commit and before its caller is answered."""
-        name = str(getattr(work, "__qualname__", work)).split(".<locals>")[0]
-        reached = self._points.passes("commit", name)
+        return await self._counted(work, self._inner.write(work))
+
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Writes with another database at hand; counted alike."""
+        return await self._counted(work, self._inner.write_with(database, work))
+
+    async def _counted(self, work: Work[T], writing: Awaitable[T]) -> T:
+        reached = self._points.passes("commit", name_of(work))
         reached("before")
-        result = await self._inner.write(work)
+        result = await writing
         reached("after")
         return result
 

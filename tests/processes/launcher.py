@@ -58,6 +58,7 @@ async def run(arguments: argparse.Namespace) -> None:
         open_engine=points.open_engine,
         open_channel=points.open_channel,
         check_password=fits,
+        off_loop=points.off_loop,
         reserve=partial(FileReserve, size_bytes=RESERVE_BYTES),
     )
     loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
-"""README and set-up page are true: every command block runs, and every path exists.
+"""README and the pages of commands are true: every command block runs, and every path exists.
 
-Both use the ports that a user would have; one file, so that they never run at one time.
+They use the ports that a user would have; one file, so that they never run at one time.
 """
 
 import asyncio
@@ -19,7 +19,11 @@ TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 PAGE = (ROOT / "docs" / "set-up.md").read_text()
 PAGE_BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BY_FILE = (ROOT / "docs" / "no-line.md").read_text()
+BY_FILE_BLOCKS = re.findall(r"^```sh\n(.*?)^```$", BY_FILE, re.MULTILINE | re.DOTALL)
 TIMEOUT_S = 100.0
+LONG_S = 250.0
+"""For a page of many commands, on a machine that is busy with other tests."""
 ITSELF = "make test\n"
 """Running it here would run this test again without end; make says what it would do instead."""
 SERVING = "make serve\n"
@@ -35,7 +39,7 @@ def copy_of_the_repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def run(command: str, folder: Path) -> str:
+async def run(command: str, folder: Path, patience_s: float = TIMEOUT_S) -> str:
     """Runs a block as a person would and returns what it says; fails as it fails.
 
     What it leaves running ends with it.
@@ -50,7 +54,7 @@ async def run(command: str, folder: Path) -> str:
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(patience_s):
             out, _ = await process.communicate()
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -114,6 +118,15 @@ async def test_a_store_is_set_up_from_nothing_sells_through_a_cut_and_drains(
     said = await run("".join(PAGE_BLOCKS), folder)
     assert "SALE_STATE_COMPLETED" in said
     assert "card ...0001: 42.05 EUR, free" in said
+
+
+@pytest.mark.timeout(2 * LONG_S)
+async def test_a_store_without_a_line_is_filled_and_counted_by_files(folder: Path) -> None:
+    """The page "A store without a line", word by word, in one shell."""
+    said = await run("".join(BY_FILE_BLOCKS), folder, LONG_S)
+    assert "SALE_STATE_COMPLETED" in said
+    assert "1 entries new, 0 there before, 0 damaged" in said
+    assert "0 entries new, 1 there before, 0 damaged" in said
 
 
 def test_only_the_last_part_of_the_page_is_not_run() -> None:

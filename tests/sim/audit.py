@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 
+import grpc.aio
 from tests.sim.history import Answers, History, now_s
 from tests.sim.world import OFFICE, TIMEOUT_S, Estate
 
 from stillopen.core.errors import Refused
 from stillopen.register.handing import FINISH_AFTER_S
-from stillopen.rpc.status import call
+from stillopen.rpc.status import call, error_of
 from stillopen.v1 import headquarters_pb2, realtime_pb2, register_pb2
 
 DRAIN_S = 120.0
@@ -61,6 +62,37 @@ async def read_all(estate: Estate, history: History, answers: Answers) -> None:
     for name in estate.registers:
         answers.statuses[name] = await _status(estate, name)
         answers.journals[name] = await _journal(estate, name)
+
+
+async def compare(estate: Estate, answers: Answers) -> None:
+    """Lets headquarters compare every replica with what it has, once all that is sent has come."""
+    places = [(store, "") for store in estate.stores]
+    places += [(store, name) for name, store in estate.store_of.items()]
+    for store, name in places:
+        found: list[str] = []
+        began_s = now_s()
+        while now_s() - began_s < DRAIN_S:
+            found = await _differences(estate, store, name)
+            if not found:
+                break
+            await asyncio.sleep(_POLL_S)  # damage that is only found now is mended by itself
+        answers.differences += found
+
+
+async def _differences(estate: Estate, store: str, register: str) -> list[str]:
+    request = headquarters_pb2.CompareReplicaRequest(store_id=store, register_id=register)
+    answer = estate.headquarters.CompareReplica(
+        request, timeout=TIMEOUT_S, metadata=OFFICE.metadata()
+    )
+    where = register or store
+    try:
+        return [
+            f"{where}: {part.difference.table} {part.difference.key} is another"
+            async for part in answer
+            if part.HasField("difference")
+        ]
+    except grpc.aio.AioRpcError as error:
+        return [f"{where} could not be compared: {error_of(error)}"]
 
 
 async def read_carts(estate: Estate, answers: Answers) -> None:

@@ -147,6 +147,11 @@ def p5_every_lock_ends(record: Record) -> Iterator[str]:
             )
 
 
+def p6_replicas_are_what_headquarters_has(record: Record) -> Iterator[str]:
+    """Once everything is carried, every row of every channel and register is headquarters'."""
+    yield from record.answers.differences
+
+
 def p7_it_heals(record: Record) -> Iterator[str]:
     """Once links are back everything drains and every replica agrees, without a person, in time."""
     answers = record.answers
@@ -162,6 +167,7 @@ def p8_an_open_sale_survives(record: Record) -> Iterator[str]:
     """A sale is what was last answered, or what a write that was sent since makes of it."""
     known: dict[str, types_pb2.Sale] = {}
     asked: Counter[tuple[str, int]] = Counter()
+    late: dict[str, Event] = {}
     for event in record.history.events:
         name, sale = event.transaction_id, event.sale
         if event.kind is Kind.SENT:
@@ -169,10 +175,14 @@ def p8_an_open_sale_survives(record: Record) -> Iterator[str]:
         too_late = event.kind is Kind.REFUSED and event.method == "VERSION_OLD"
         # Another write that saw this version may have come twice; the only one may not fail.
         if too_late and asked[name, event.version] == 1:
-            yield f"sale {name}: the only write that saw version {event.version} came too late"
+            late[name] = event
         if sale is not None:
+            if name in late and _gave_up_cards(known.get(name), sale):
+                del late[name]  # nobody had touched it for half an hour
             yield from _follows(known.get(name), sale, asked)
             known[name] = sale
+    for name, event in late.items():
+        yield f"sale {name}: the only write that saw version {event.version} came too late"
 
 
 def _follows(
@@ -245,6 +255,7 @@ CHECKS: dict[str, Check] = {
     "P3": p3_money_is_conserved,
     "P4": p4_one_holder,
     "P5": p5_every_lock_ends,
+    "P6": p6_replicas_are_what_headquarters_has,
     "P7": p7_it_heals,
     "P8": p8_an_open_sale_survives,
     "P9": p9_the_cashier_is_told,
@@ -297,6 +308,14 @@ def _grew(before: types_pb2.Sale, after: types_pb2.Sale) -> bool:
     kept_lines = [line.line_id for line in after.lines][: len(lines)]
     kept_tenders = [tender.line_id for tender in after.tenders][: len(tenders)]
     return (lines, tenders) == (kept_lines, kept_tenders)
+
+
+def _gave_up_cards(before: types_pb2.Sale | None, after: types_pb2.Sale) -> bool:
+    """Whether the register ended a card's tender by itself, with the next version."""
+    if before is None or after.version != before.version + 1:
+        return False
+    was = {tender.line_id for tender in before.tenders if not tender.voided}
+    return any(t.voided and t.HasField("card") and t.line_id in was for t in after.tenders)
 
 
 def _is_finished_recall(sale: types_pb2.Sale) -> bool:

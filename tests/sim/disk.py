@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeVar
 
 from stillopen.rpc.shielded import to_its_end
@@ -72,6 +73,14 @@ class Disk:
             return await self._write(work)
         return await to_its_end(self._write_late(work))
 
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Commits with another database at hand, or dies."""
+        if self._latency_s[1] <= 0:
+            return await self._write_with(database, work)
+        async with self._one_at_a_time:
+            await self._wait()
+            return await self._write_with(database, work)
+
     async def read(self, work: Work[T]) -> T:
         """Reads one committed state."""
         await self._wait()
@@ -101,6 +110,15 @@ class Disk:
         self._commits.begin()
         self._check()
         value = await self._engine.write(work)
+        self._commits.end()
+        self._check()
+        return value
+
+    async def _write_with(self, database: Path, work: Work[T]) -> T:
+        self._check()
+        self._commits.begin()
+        self._check()
+        value = await self._engine.write_with(database, work)
         self._commits.end()
         self._check()
         return value

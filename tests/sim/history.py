@@ -146,6 +146,8 @@ class Answers:
     """How long after the last sale was closed everything was home; None when it was not."""
     replicas_agree_s: float | None = None
     """The same for parameters and catalogue."""
+    differences: list[str] = field(default_factory=list[str])
+    """Rows of replicas that are not what headquarters has, as it says itself."""
     failures: list[str] = field(default_factory=list[str])
     """Processes that ended by themselves, people who could not finish, errors in logs."""
 

@@ -13,7 +13,7 @@ def take(scene: Scene, name: str) -> Path:
     """An image of a process's disk, as a backup takes it: between two commits."""
     number = len(list(scene.estate.folder.glob("image-*")))
     image = scene.estate.folder / f"image-{number}"
-    shutil.copytree(scene.estate.folder / name, image)
+    shutil.copytree(scene.estate.folder / name, image, symlinks=True)
     return image
 
 
@@ -21,14 +21,14 @@ async def put_back(scene: Scene, name: str, image: Path) -> None:
     """Ends a process and starts it on an image."""
     scene.estate.processes[name].crash()
     shutil.rmtree(scene.estate.folder / name)
-    shutil.copytree(image, scene.estate.folder / name)
+    shutil.copytree(image, scene.estate.folder / name, symlinks=True)
     await scene.estate.processes[name].start()
 
 
 async def another(scene: Scene, name: str, like: Till, image: Path | None = None) -> Till:
     """A second machine that runs as the same register, on an image or with nothing."""
     if image is not None:
-        shutil.copytree(image, scene.estate.folder / name)
+        shutil.copytree(image, scene.estate.folder / name, symlinks=True)
     scene.estate.add_register(name, like.store, like.name)
     await scene.estate.processes[name].start()
     till = Till(scene, name)

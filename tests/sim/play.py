@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.sim.audit import drain, note_waiting, read_all, read_carts
+from tests.sim.audit import compare, drain, note_waiting, read_all, read_carts
 from tests.sim.checkers import Record
 from tests.sim.history import Answers, Card, History, now_s
 from tests.sim.loop import run
@@ -132,6 +132,7 @@ async def _play(seed: int, plan: Plan, weather: Weather, habits: Habits, folder:
         elif (error := task.exception()) is not None:
             answers.failures.append(f"{cashier.register}: the cashier ended with {error!r}")
     await drain(estate, answers)
+    await compare(estate, answers)
     await asyncio.sleep(plan.gift_card.lease_s + 1)
     await read_all(estate, history, answers)
     await read_carts(estate, answers)

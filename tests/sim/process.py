@@ -234,6 +234,14 @@ class Process:
             life.disks.append(disk)
             return disk
 
+        async def off_loop(work: Callable[[], T], /) -> T:
+            self.commits.begin()  # files are written there
+            if life.ended:
+                raise asyncio.CancelledError
+            value = work()
+            self.commits.end()
+            return value
+
         def open_channel(
             address: str,
             security: Security = PLAINTEXT,  # noqa: ARG001
@@ -255,6 +263,7 @@ class Process:
             open_channel=open_channel,
             listen=listen,
             check_password=check_password,
+            off_loop=off_loop,
             reserve=lambda _: Plenty(),
         )
 

@@ -18,6 +18,7 @@ def at_stake(played: Played) -> set[str]:
         "P3": any(len(ledger.entries) > 1 for ledger in answers.ledgers.values()),
         "P4": history.refusals["CARD_LOCKED"] > 0 or _shared_cards(record),
         "P5": any(line.kind == "UNLOCK" for lines in answers.journals.values() for line in lines),
+        "P6": faults["spoil"] > 0 or _crashes(played) > 0,
         "P7": answers.waiting_when_healed > 0,
         "P8": _crashed_with_an_open_sale(history.events),
         "H25": any(each.sale.recalled_from for each in answers.transactions)

@@ -214,6 +214,10 @@ def refuse_a_repeat(record: Record) -> None:
     record.history.events.insert(place + 1, refused)
 
 
+def have_another_row(record: Record) -> None:
+    record.answers.differences.append("R1-1: product P1 is another")
+
+
 def hide_what_waits(record: Record) -> None:
     record.answers.statuses["R1-1"].waiting_entries += 1
 
@@ -317,6 +321,7 @@ CASES: list[tuple[str, Doctor]] = [
     ("P4", raise_an_exception),
     ("P4", hold_a_card_twice),
     ("P5", leave_a_lock),
+    ("P6", have_another_row),
     ("P7", never_drain),
     ("P7", never_converge),
     ("P7", fail_by_itself),

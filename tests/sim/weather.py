@@ -35,6 +35,8 @@ class Often:
     """A machine's wall clock is set."""
     sleep: float = 0.0
     """A till was suspended: its clocks went on, its timers did not."""
+    spoil: float = 0.0
+    """The file of a replica is damaged, or goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,27 @@ class Weather:
 
 
 _WORST = Often(
-    cut=240, long_cut=30, crash=120, crash_at_commit=300, shutdown=30, stop=80, jump=40, sleep=20
+    cut=240,
+    long_cut=30,
+    crash=120,
+    crash_at_commit=300,
+    shutdown=30,
+    stop=80,
+    jump=40,
+    sleep=20,
+    spoil=40,
 )
-_KINDS = ("cut", "long_cut", "crash", "crash_at_commit", "shutdown", "stop", "jump", "sleep")
+_KINDS = (
+    "cut",
+    "long_cut",
+    "crash",
+    "crash_at_commit",
+    "shutdown",
+    "stop",
+    "jump",
+    "sleep",
+    "spoil",
+)
 
 
 def drawn_weather(rng: random.Random) -> Weather:
@@ -139,10 +159,29 @@ class Storm:
             case "jump":
                 self._count("jump", process.name)
                 process.clock.jump(rng.uniform(-weather.jump_s, weather.jump_s))
+            case "spoil":
+                self._spoil(rng.choice([*tills, *self._estate.stores]))
             case _:
                 till = self._estate.processes[rng.choice(tills)]
                 self._count("sleep", till.name)
                 till.clock.suspend(rng.uniform(1, 10) ** 5)
+
+    def _spoil(self, name: str) -> None:
+        """Damages the file of a replica, behind the back of whoever reads it; or it goes."""
+        folder = self._estate.folder / name
+        database = folder / ("replica.db" if name in self._estate.stores else "offline.db")
+        target = database.parent / database.readlink() if database.is_symlink() else database
+        if not target.is_file():
+            return
+        self._count("spoil", name)
+        if self._rng.random() < 0.3:
+            target.unlink()
+            return
+        size = target.stat().st_size
+        first = self._rng.choice([0, 4_096])  # without its head no process opens it again
+        with target.open("r+b") as file:
+            file.seek(first)
+            file.write(b"\xff" * max(0, size - first))
 
     async def _cut(self, seconds: float) -> None:
         source, target = self._rng.choice(self._estate.links)

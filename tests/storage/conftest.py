@@ -26,6 +26,10 @@ class ClosedOnce:
         """As the engine does."""
         return await self._engine.write(work)
 
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """As the engine does."""
+        return await self._engine.write_with(database, work)
+
     async def read(self, work: Work[T]) -> T:
         """As the engine does."""
         return await self._engine.read(work)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.support.distributing import Following, Office, open_office, two_groups
+from tests.support.steps import counted
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.headquarters import distribution_runs
-from stillopen.headquarters.distribution_runs import list_runs
 from stillopen.headquarters.distribution_schedules import Schedule, due_in_s
 from stillopen.headquarters.tables import SCHEMA
 from stillopen.replication import package_log
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor
 from stillopen.replication.tables import TAX_GROUP
 from stillopen.storage.files import open_writer
 from stillopen.storage.inline import InlineEngine
@@ -27,6 +27,12 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         yield begun
 
 
+async def changes_made(office: Office) -> int:
+    """How many rows headquarters' connection ever changed."""
+    [(changes,)] = await office.engine.read(lambda session: session.all("SELECT total_changes()"))
+    return int(changes)
+
+
 async def agrees(office: Office, following: Following, group_id: str) -> bool:
     """Whether a replica shows what its group is to show, once it has every package."""
     await following.catch_up()
@@ -35,11 +41,10 @@ async def agrees(office: Office, following: Following, group_id: str) -> bool:
 
 async def test_the_first_package_is_a_snapshot_and_the_next_a_delta(office: Office) -> None:
     await office.product("APPLE")
-    assert await office.run() == 2
     store = await office.replica("S1")
     assert await agrees(office, store, "Default")
     await office.product("PEAR")
-    await office.run()
+    assert await office.run() == 1
     assert await agrees(office, store, "Default")
     assert [package.base is None for package in store.got] == [True, False]
     assert [package.cursor.sequence for package in store.got] == [1, 2]
@@ -61,7 +66,7 @@ async def test_who_refuses_a_delta_is_offered_a_snapshot_that_leads_on(office: O
     instead = await office.distribution.newest("S1", nobody)
     assert instead is not None
     assert (instead.base, instead.cursor.sequence) == (None, refused.cursor.sequence)
-    await store.replica.apply(instead)
+    await store.take(instead)
     assert await agrees(office, store, "Default")
 
 
@@ -71,19 +76,36 @@ async def test_a_package_that_is_written_is_shown_though_its_stream_ends(office:
     store = await office.replica("S1")
     package = await office.distribution.newest("S1", Cursor())
     assert package is not None
-    applying = asyncio.create_task(store.replica.apply(package))
+    await store.fetch(package)
+    applying = asyncio.create_task(store.sink.apply(package))
     await asyncio.sleep(0)
     applying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await applying
-    assert await store.replica.cursor() == package.cursor
+    assert await store.replica.copy.cursor() == package.cursor
 
 
 async def test_a_run_without_changes_makes_no_package_and_no_run(office: Office) -> None:
-    await office.run()
-    before = await office.engine.read(lambda session: list_runs(session, "", 0, 100))
+    await office.ask("S1", "S2")
+    await office.product("APPLE")
+    assert await office.run() == 2
+    before, changes = await office.runs(), await changes_made(office)
+    files = {path: path.stat().st_mtime_ns for path in office.shelf.folder.iterdir()}
+    folder = office.shelf.folder.stat().st_mtime_ns
     assert await office.run() == 0
-    assert await office.engine.read(lambda session: list_runs(session, "", 0, 100)) == before
+    assert await office.runs() == before
+    assert await changes_made(office) == changes
+    assert {path: path.stat().st_mtime_ns for path in office.shelf.folder.iterdir()} == files
+    assert office.shelf.folder.stat().st_mtime_ns == folder
+
+
+async def test_nothing_is_made_for_a_group_that_nobody_asked_for(office: Office) -> None:
+    await office.ask("S1")
+    made = office.shelf.names()
+    await office.product("APPLE")
+    await office.run()
+    assert [run.group_id for run in await office.runs()] == ["Default", "Default"]
+    assert len(office.shelf.names()) == len(made) + 1
 
 
 async def test_stores_and_registers_of_other_groups_are_not_seen(office: Office) -> None:
@@ -99,6 +121,7 @@ async def test_stores_and_registers_of_other_groups_are_not_seen(office: Office)
 
 
 async def test_a_store_that_moves_to_another_group_gets_a_snapshot(office: Office) -> None:
+    await office.ask("S1", "S2")
     await office.store("S3")
     await office.register("R3", "S3")
     await office.run()
@@ -116,7 +139,7 @@ async def test_a_store_that_moves_to_another_group_gets_a_snapshot(office: Offic
 
 
 async def test_a_store_that_moved_knows_its_registers_before_anything_ran(office: Office) -> None:
-    await office.run()
+    await office.ask("S1", "S2")
     moves = await office.replica("S1")
     await moves.catch_up()
     assert "R1" in moves.replica.registers
@@ -128,7 +151,7 @@ async def test_a_store_that_moved_knows_its_registers_before_anything_ran(office
 
 
 async def test_registers_of_a_store_that_comes_reach_those_who_are_there(office: Office) -> None:
-    await office.run()
+    await office.ask("S1", "S2")
     there = await office.replica("S2")
     await there.catch_up()
     await office.store("S1", "North")
@@ -143,12 +166,12 @@ async def test_jobs_that_are_run_alone_carry_their_tables_alone(office: Office) 
     await store.catch_up()
     await office.product("APPLE")
     await office.put(TAX_GROUP, ("HIGH", "HIGH", 21_000))
-    assert await office.run(1080) == 2
+    assert await office.run(1080) == 1
     await store.catch_up()
     rows = await store.rows()
     assert (len(rows["tax_group"]), len(rows["product"])) == (1, 0)
     assert await office.run(1080) == 0
-    assert await office.run() == 2
+    assert await office.run() == 1
     assert await agrees(office, store, "Default")
 
 
@@ -214,10 +237,10 @@ async def test_a_replica_ahead_of_its_log_makes_headquarters_begin_a_new_generat
 
 
 async def test_an_unknown_digest_gets_a_snapshot(office: Office) -> None:
-    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
     await office.product("APPLE")
     await office.run()
-    store = await office.replica("S1")
     await store.catch_up()
     package = await office.distribution.newest("S1", replace(store.replica.at, digest=b"another"))
     assert package is not None
@@ -225,7 +248,6 @@ async def test_an_unknown_digest_gets_a_snapshot(office: Office) -> None:
 
 
 async def test_a_delta_for_another_place_is_refused_and_changes_nothing(office: Office) -> None:
-    await office.run()
     store = await office.replica("S1")
     [snapshot] = await store.catch_up()
     for code in ("APPLE", "PEAR"):
@@ -239,44 +261,39 @@ async def test_a_delta_for_another_place_is_refused_and_changes_nothing(office: 
         replace(first, base=replace(at, digest=b"another")),
         replace(first, base=None),
         replace(first, cursor=replace(first.cursor, sequence=7)),
-        replace(first, data=first.data[:-1]),
-        Package(replace(snapshot.cursor, sequence=0), snapshot.data),
+        replace(first, cursor=replace(first.cursor, digest=b"another")),
+        replace(snapshot, cursor=replace(snapshot.cursor, sequence=0)),
     ):
+        file = store.replica.copy.shelf.path(wrong.name)
+        file.write_bytes(office.shelf.path(first.name).read_bytes())
         with pytest.raises(Refused) as caught:
-            await store.replica.apply(wrong)
+            await store.sink.apply(wrong)
         assert caught.value.reason is Reason.PACKAGE_DAMAGED
         assert store.replica.at == at
     assert await agrees(office, store, "Default")
     with pytest.raises(Refused):
-        await store.replica.apply(snapshot)  # it leads back
+        await store.take(snapshot)  # it leads back
 
 
 async def test_what_a_run_reads_follows_the_change_and_not_the_table(tmp_path: Path) -> None:
-    steps: list[int] = []
+    counts: list[int] = []
     for count in (1_000, 20_000):
         folder = tmp_path / str(count)
         folder.mkdir()
         connection = open_writer(folder / "headquarters.db", SCHEMA, durable=False)
-        async with Office(InlineEngine(connection), folder, 100) as office:
+        async with Office(InlineEngine(connection), folder, 1_000) as office:
             await office.store("S1")
             await office.products(count)
-            await office.run()
-            for number in range(10):
+            await office.ask("S1")
+            for number in range(500):
                 await office.product(f"P{number:07}", 5)
-            ran = [0]
-
-            def counted(ran: list[int] = ran) -> int:
-                ran[0] += 1
-                return 0
-
-            connection.set_progress_handler(counted, 10)
-            assert await office.run() == 1
-            connection.set_progress_handler(None, 0)
-            steps.append(ran[0])
-            [newest] = await office.engine.read(lambda session: list_runs(session, "", 0, 1))
-            assert (newest.changed, newest.removed) == (10, 0)
-    small, large = steps
-    assert small > 0
+            with counted(connection) as steps:
+                assert await office.run() == 1
+            counts.append(steps.count)
+            newest = (await office.runs())[0]
+            assert (newest.changed, newest.removed) == (500, 0)
+    small, large = counts
+    assert small > 500
     assert large < small * 1.2
 
 
@@ -286,24 +303,30 @@ async def test_a_failed_run_is_kept_with_its_reason_and_the_next_repeats_it(
     def full(*_: object) -> None:
         raise Refused(Reason.DISK_FULL, "the disk is full")
 
+    await office.ask("S1", "S2")
+    await office.product("APPLE")
+    before = office.shelf.names()
     with monkeypatch.context() as patched:
         patched.setattr("stillopen.headquarters.distribution.append", full)
         with pytest.raises(Refused):
             await office.run()
-    failed = await office.engine.read(lambda session: list_runs(session, "", 0, 9))
-    assert [(each.group_id, bool(each.failure)) for each in failed] == [
-        ("North", True),
-        ("Default", True),
-    ]
+    failed = [(each.group_id, bool(each.failure)) for each in await office.runs()]
+    assert failed[:2] == [("North", True), ("Default", True)]
+    assert office.shelf.names() == before
     assert await office.run() == 2
 
 
 async def test_runs_are_kept_only_so_many(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distribution_runs, "RUNS_MAX", 3)
+    await office.ask("S1", "S2")
     for number in range(5):
         await office.product(f"P{number}")
         await office.run()
-    assert len(await office.engine.read(lambda session: list_runs(session, "", 0, 100))) == 3
+    assert len(await office.runs()) == 3
+    [(packages,)] = await office.engine.read(
+        lambda session: session.all("SELECT count(*) FROM run_package")
+    )
+    assert packages == 3
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.distributing import Office, two_groups
+from tests.support.distributing import Following, Office, two_groups
 
+from stillopen.channel.lines import Lines
 from stillopen.core.parameters import OfflineProfile
 from stillopen.replication import package_log
 from stillopen.replication.ports import Cursor
+from stillopen.replication.scope import Scope
 from stillopen.replication.tables import BARCODE, OFFLINE_PROFILE, PRICE, PRODUCT, TAX_GROUP
 from stillopen.rpc.wire import profile_to
 
@@ -18,6 +20,12 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """Headquarters with two stores of two groups."""
     async with two_groups(tmp_path) as begun:
         yield begun
+
+
+def lines_of(store: Following) -> Lines:
+    """What a store's channel gives on."""
+    assert store.lines is not None
+    return store.lines
 
 
 async def test_a_register_gets_what_its_channel_relays(office: Office) -> None:
@@ -31,7 +39,7 @@ async def test_a_register_gets_what_its_channel_relays(office: Office) -> None:
         await office.run()
         await store.catch_up()
     await till.catch_up()
-    assert [package.data for package in till.got] == [package.data for package in store.got]
+    assert till.got == store.got
     assert await till.rows() == await office.rows("Default")
     assert (till.replica.store_id, till.replica.at) == ("S1", store.replica.at)
 
@@ -49,7 +57,7 @@ async def test_a_channel_whose_deltas_outgrew_the_snapshot_makes_one_of_its_own(
         await store.catch_up()
     till = await office.till("R1", store)
     [snapshot] = await till.catch_up()
-    assert (snapshot.base, snapshot.cursor.sequence) == (None, 6)
+    assert (snapshot.base, snapshot.cursor.sequence) == (None, 5)
     assert await till.rows() == await office.rows("Default")
     await office.product("LAST")
     await office.run()
@@ -66,7 +74,7 @@ async def test_a_retired_register_gets_no_packages(
     await office.run()
     store = await office.replica("S1")
     await store.catch_up()
-    assert bool(await store.replica.newest("R1", Cursor())) is gets
+    assert bool(await lines_of(store).newest("R1", Cursor())) is gets
 
 
 async def test_a_profile_that_pauses_stops_packages_for_registers_alone(office: Office) -> None:
@@ -77,12 +85,12 @@ async def test_a_profile_that_pauses_stops_packages_for_registers_alone(office: 
     await office.put(OFFLINE_PROFILE, ("Default", paused))
     await office.run()
     await store.catch_up()
-    assert await store.replica.newest("R1", Cursor()) is None
+    assert await lines_of(store).newest("R1", Cursor()) is None
     goes_on = profile_to(OfflineProfile()).SerializeToString()
     await office.put(OFFLINE_PROFILE, ("Default", goes_on))
     await office.run()
     await store.catch_up()
-    assert await store.replica.newest("R1", Cursor()) is not None
+    assert await lines_of(store).newest("R1", Cursor()) is not None
 
 
 async def test_a_product_is_shown_with_the_price_and_tax_of_the_moment(office: Office) -> None:
@@ -100,3 +108,113 @@ async def test_a_product_is_shown_with_the_price_and_tax_of_the_moment(office: O
     found = await store.replica.product("apple", 0)
     assert (found.tax.group, found.tax.percent_milli, found.barcodes) == ("HIGH", 21_000, ("4001",))
     assert [each.product_id for each in await store.replica.search("40", "", 9, 0)] == ["Apple"]
+
+
+OLDER, NEWER = Scope((), 1), Scope((), 2)
+
+
+# Lines: what a channel keeps for registers whose profile leaves tables out
+
+
+async def with_exclusions(office: Office) -> tuple[Following, Following]:
+    """A store whose registers get no prices, and a register of it."""
+    await office.put(PRODUCT, ("APPLE", "APPLE", "Apple", "EUR", 100, ""))
+    await office.put(PRICE, ("APPLE a", "APPLE", "EUR", 80, 0, None))
+    await office.profile("Small", "price")
+    await office.store("S1", profile="Small")
+    await office.register("R1", "S1")
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    return store, await office.till("R1", store)
+
+
+async def test_a_register_gets_its_profiles_tables_and_its_channel_all(office: Office) -> None:
+    store, till = await with_exclusions(office)
+    await till.catch_up()
+    assert await store.rows() == await office.rows("Default")
+    assert await till.rows() == await office.rows("Default", "price")
+    assert till.replica.at.scope.excluded == ("price",)
+    assert (await store.replica.product("APPLE", 1)).price.minor == 80
+    assert (await till.replica.product("APPLE", 1)).price.minor == 100
+
+
+async def test_a_change_of_tables_that_are_left_out_sends_registers_nothing(
+    office: Office,
+) -> None:
+    store, till = await with_exclusions(office)
+    await till.catch_up()
+    await office.put(PRICE, ("APPLE a", "APPLE", "EUR", 70, 0, None))
+    await office.run()
+    assert len(await store.catch_up()) == 1
+    assert await till.catch_up() == []
+
+
+async def test_a_profile_that_leaves_nothing_out_any_more_brings_a_snapshot_of_all(
+    office: Office,
+) -> None:
+    store, till = await with_exclusions(office)
+    await till.catch_up()
+    await office.profile("Small")
+    await office.run()
+    await store.catch_up()
+    assert (await till.catch_up())[0].base is None
+    assert await till.rows() == await office.rows("Default")
+    assert len(await lines_of(store).cursors()) == 1
+    assert not list((office.folder / "S1").glob("registers-*"))
+
+
+async def test_lines_are_there_again_after_a_restart_and_what_nobody_knows_is_not(
+    office: Office,
+) -> None:
+    store, till = await with_exclusions(office)
+    await till.catch_up()
+    folder = office.folder / "S1"
+    stray = folder / "packages" / "left-behind.sqlite.zst"
+    stray.write_bytes(b"x")
+    wanted = {each.name for each in (folder / "packages").iterdir()} - {stray.name}
+    cursors = await lines_of(store).cursors()
+    await lines_of(store).begin()
+    assert await lines_of(store).cursors() == cursors
+    assert {each.name for each in (folder / "packages").iterdir()} == wanted
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+async def test_a_package_that_is_not_what_it_was_on_the_channels_shelf_is_made_again(
+    office: Office, how: str
+) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    [snapshot] = await store.catch_up()
+    path = store.replica.copy.shelf.path(snapshot.name)
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"\xff" * snapshot.size)
+        await lines_of(store).refused("R1", snapshot.cursor, "damaged")
+    till = await office.till("R1", store)
+    await till.catch_up()
+    assert await till.rows() == await office.rows("Default")
+
+
+async def test_registers_that_read_an_older_version_get_it_from_a_newer_channel(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.run()
+    for module in ("channel.lines", "replication.replica"):
+        monkeypatch.setattr(f"stillopen.{module}.EVERYTHING", NEWER)
+    store = await office.replica("S1")
+    monkeypatch.setattr("stillopen.replication.replica.EVERYTHING", OLDER)
+    await store.catch_up()
+    assert await store.rows() == await office.rows("Default")  # from older headquarters
+    till = await office.till("R1", store)
+    assert await till.catch_up() == []  # headquarters is asked for it first
+    assert [cursor.scope for cursor in await lines_of(store).cursors()] == [NEWER, OLDER]
+    await store.catch_up()
+    await till.catch_up()
+    assert await till.rows() == await store.rows() == await office.rows("Default")
+    await office.product("APPLE")
+    await office.run()
+    await store.catch_up()
+    [delta] = await till.catch_up()
+    assert (delta.cursor.scope, delta.base is None) == (OLDER, False)

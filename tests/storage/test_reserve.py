@@ -40,6 +40,10 @@ class Disk:
             raise Refused(Reason.DISK_FULL, "the disk is full")
         return await self._inner.write(work)
 
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Nothing here attaches anything."""
+        return await self._inner.write_with(database, work)
+
     async def read(self, work: Work[T]) -> T:
         """Reads."""
         return await self._inner.read(work)
@@ -66,6 +70,10 @@ class _Together:
             if self._waiting <= 0:
                 self._all_there.set()
             await self._all_there.wait()
+
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Nothing here attaches anything."""
+        return await self._inner.write_with(database, work)
 
     async def read(self, work: Work[T]) -> T:
         """Reads."""

@@ -2,24 +2,33 @@
 
 import random
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from stillopen.channel.lines import Lines, open_lines
+from stillopen.channel.tables import SCHEMA as CHANNEL_SCHEMA
+from stillopen.core.parameters import OfflineProfile
 from stillopen.headquarters.changes import mark
-from stillopen.headquarters.distribution import Distribution, group_of
+from stillopen.headquarters.distribution import Distribution
+from stillopen.headquarters.distribution_runs import Run, list_runs
+from stillopen.headquarters.distribution_scopes import excluded_of, group_of, profile_of
 from stillopen.headquarters.tables import SCHEMA
 from stillopen.replication.news import News
-from stillopen.replication.packages import Scope
-from stillopen.replication.ports import Package, PackageSource
-from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
+from stillopen.replication.packages import Selection
+from stillopen.replication.ports import Cursor, Package, PackageSink, PackageSource
 from stillopen.replication.replica import Replica, open_replica
-from stillopen.replication.tables import PRODUCT, REGISTER, STORE, TABLES, Table
+from stillopen.replication.tables import OFFLINE_PROFILE, PRODUCT, REGISTER, STORE, TABLES, Table
+from stillopen.rpc.wire import profile_to
+from stillopen.storage.beside import read_beside
 from stillopen.storage.engine import Engine, Row, Session, Value
 from stillopen.storage.inline import open_inline
+from stillopen.storage.off_loop import inline
+from stillopen.storage.shelf import Shelf
 
 Rows = dict[str, list[Row]]
 STEPS_MAX = 200
+BLOCK_BYTES = 4_096
 
 
 class StoppedClock:
@@ -47,10 +56,14 @@ class Office:
         self.engine = engine
         self.folder = folder
         self.changed = News()
-        self._replicas: list[Engine] = []
+        self._opened = AsyncExitStack()
+        self._opened.push_async_callback(engine.close)
         self.clock = StoppedClock()
+        self.shelf = Shelf(folder / "packages", inline)
         self.distribution = Distribution(
             engine,
+            folder / "headquarters.db",
+            self.shelf,
             self.clock,
             random.Random(7),  # noqa: S311 - repeatable
             self.changed,
@@ -99,9 +112,16 @@ class Office:
             )
         )
 
-    async def store(self, store_id: str, group_id: str = "Default") -> None:
-        """Adds a store, or moves it to another group."""
-        await self.put(STORE, (store_id, store_id, group_id, "Default"))
+    async def store(
+        self, store_id: str, group_id: str = "Default", profile: str = "Default"
+    ) -> None:
+        """Adds a store, or moves it to another group or profile."""
+        await self.put(STORE, (store_id, store_id, group_id, profile))
+
+    async def profile(self, name: str, *excluded: str, jobs: tuple[int, ...] = ()) -> None:
+        """Adds an offline profile that leaves tables out, or changes it."""
+        profile = OfflineProfile(name, excluded_jobs=jobs, excluded_tables=excluded)
+        await self.put(OFFLINE_PROFILE, (name, profile_to(profile).SerializeToString()))
 
     async def register(self, register_id: str, store_id: str, state: str = "ACTIVE") -> None:
         """Adds a register, or changes it."""
@@ -116,55 +136,109 @@ class Office:
         """Runs jobs, all without any named; returns how many packages were made."""
         return len(await self.distribution.run_jobs(jobs or (9999,)))
 
-    async def rows(self, group_id: str) -> Rows:
-        """What replicas of a group are to show."""
-        return await self.engine.read(lambda session: rows_of(session, Scope(group_id)))
+    async def ask(self, *store_ids: str) -> None:
+        """The channels of stores ask for packages for the first time."""
+        for store_id in store_ids:
+            assert await self.distribution.newest(store_id, Cursor()) is not None
 
-    async def group_of(self, store_id: str) -> str:
-        """The group of a store."""
-        return await self.engine.read(lambda session: group_of(session, store_id))
+    async def runs(self) -> list[Run]:
+        """The runs, the newest first."""
+        return await self.engine.read(lambda session: list_runs(session, "", 0, 1_000))
+
+    async def rows(self, group_id: str, *excluded: str) -> Rows:
+        """What replicas of a group are to show, without some tables."""
+        found = await self.engine.read(lambda session: rows_of(session, Selection(group_id)))
+        return {name: [] if name in excluded else rows for name, rows in found.items()}
+
+    async def rows_for(self, store_id: str) -> tuple[Rows, Rows]:
+        """What a store's channel is to show, and what its registers are."""
+
+        def read(session: Session) -> tuple[str, tuple[str, ...]]:
+            row = session.one("SELECT offline_profile FROM store WHERE store_id = ?", store_id)
+            return group_of(session, store_id), excluded_of(
+                profile_of(session, row[0] if row else "")
+            )
+
+        group_id, excluded = await self.engine.read(read)
+        return await self.rows(group_id), await self.rows(group_id, *excluded)
 
     async def replica(self, store_id: str, *, relays: bool = True) -> "Following":
-        """A new replica of a store's channel."""
-        engine = await open_inline(self.folder / f"{store_id}.db", REPLICA_SCHEMA, durable=False)
-        self._replicas.append(engine)
-        replica = await open_replica(engine, store_id, relays=relays)
-        return Following(store_id, replica, self.distribution)
+        """A new replica of a store's channel; with `relays` also what its registers need."""
+        folder = self.folder / store_id
+        shelf = Shelf(folder / "packages", inline)
+        replica = await open_replica(
+            folder / "replica.db", shelf, open_inline, store_id, whole_group=relays
+        )
+        self._opened.push_async_callback(replica.close)
+        if not relays:
+            return Following(store_id, replica, replica, self.distribution)
+        engine = await open_inline(folder / "channel.db", CHANNEL_SCHEMA, durable=False)
+        self._opened.push_async_callback(engine.close)
+        lines = await open_lines(replica, engine, open_inline, folder, print)
+        self._opened.push_async_callback(lines.close)
+        return Following(store_id, replica, lines, self.distribution, lines)
 
     async def till(self, register_id: str, channel: "Following") -> "Following":
         """A new replica of a register."""
-        engine = await open_inline(self.folder / f"{register_id}.db", REPLICA_SCHEMA, durable=False)
-        self._replicas.append(engine)
-        replica = await open_replica(engine, "", register_id)
-        return Following(register_id, replica, channel.replica)
+        assert channel.lines is not None
+        folder = self.folder / register_id
+        shelf = Shelf(folder / "packages", inline)
+        replica = await open_replica(
+            folder / "offline.db", shelf, open_inline, register_id=register_id
+        )
+        self._opened.push_async_callback(replica.close)
+        return Following(register_id, replica, replica, channel.lines)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for engine in (self.engine, *self._replicas):
-            await engine.close()
+        await self._opened.aclose()
 
 
 class Following:
-    """A replica, and where its packages come from."""
+    """A replica, what of it takes packages, and where these come from."""
 
-    def __init__(self, name: str, replica: Replica, source: PackageSource) -> None:
+    def __init__(
+        self,
+        name: str,
+        replica: Replica,
+        sink: PackageSink,
+        source: PackageSource,
+        lines: Lines | None = None,
+    ) -> None:
         self.name = name
         self.replica = replica
+        self.sink = sink
         self.source = source
+        self.lines = lines
+        """A channel's copies for its registers, and its own."""
         self.got: list[Package] = []
 
     async def step(self) -> Package | None:
-        """Applies one package, when there is one."""
-        package = await self.source.newest(self.name, self.replica.at)
-        if package is not None:
-            await self.replica.apply(package)
-            self.got.append(package)
-        return package
+        """Takes one package, when there is one for any of its copies."""
+        for cursor in await self.sink.cursors():
+            package = await self.source.newest(self.name, cursor)
+            if package is not None:
+                await self.take(package)
+                self.got.append(package)
+                return package
+        return None
+
+    async def take(self, package: Package) -> None:
+        """Fetches a package and applies it."""
+        await self.fetch(package)
+        await self.sink.apply(package)
+
+    async def fetch(self, package: Package) -> None:
+        """Fetches a package, block by block."""
+        coming = await self.sink.receive(package)
+        for offset in range(0, package.size, BLOCK_BYTES):
+            await coming.write(await self.source.block(package, offset, BLOCK_BYTES))
+        await coming.finish()
 
     async def catch_up(self) -> list[Package]:
-        """Applies everything; the packages that it took."""
+        """Takes everything; the packages that it took."""
         before = len(self.got)
         for _ in range(STEPS_MAX):
             if await self.step() is None:
@@ -175,14 +249,19 @@ class Following:
 
     async def rows(self) -> Rows:
         """What it shows."""
-        return await self.replica.engine.read(lambda session: rows_of(session, Scope()))
+        return await self.replica.copy.read(lambda session: rows_of(session, Selection()))
+
+    def rows_of_copy(self, name: str) -> Rows:
+        """What is in a copy that a channel keeps for its registers."""
+        path = self.replica.copy.path.with_name(name)
+        return read_beside(path, lambda session: rows_of(session, Selection()))
 
 
-def rows_of(session: Session, scope: Scope) -> Rows:
-    """Every row of a scope, table by table."""
+def rows_of(session: Session, selection: Selection) -> Rows:
+    """Every row that replicas of a group see, table by table."""
     found: Rows = {}
     for table in TABLES:
-        condition, values = scope.of(table)
+        condition, values = selection.of(table)
         found[table.name] = session.all(
             f"SELECT * FROM {table.name} WHERE {condition} ORDER BY {table.key}",  # noqa: S608
             *values,

@@ -156,6 +156,7 @@ class Shop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.channel.start())
             group.create_task(fill(self.people, self.profile, (anna,)))
+        self.shown = await self.people.until_shown(STORE, PATIENCE_S)
         self._install("register", callers.register("R1"), self.channel.address)
         self.register = self.another_register()
         self._stack.push_async_callback(self.register.stop)
@@ -177,7 +178,7 @@ class Shop:
         """Waits until the register is ready for everything, and signs in."""
         await self.till.sign_in()
         await self.till.until(
-            lambda s: s.link_up and s.lane_announced and s.catalogue_sequence >= 4
+            lambda s: s.link_up and s.lane_announced and s.catalogue_sequence >= self.shown
         )
 
     async def __aexit__(self, *_: object) -> None:

@@ -10,7 +10,8 @@ from tests.support.estate_parts import PATIENCE_S
 
 from stillopen.core.errors import Reason, StillopenError
 from stillopen.core.journal import Entry, Head
-from stillopen.replication.frames import PROTOCOL_VERSION
+from stillopen.replication.frames import PROTOCOL_VERSION, cursor_from, cursor_to
+from stillopen.replication.ports import Cursor, Package
 from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import error_of
 from stillopen.rpc.wire import entry_to, head_to
@@ -87,14 +88,25 @@ class Stream:
         """The entries that the server asks for again."""
         return list((await self.hears(lambda frame: frame.HasField("resend"))).resend.positions)
 
-    async def package(self) -> bytes:
-        """The bytes of the next package."""
+    def applied(self, cursor: Cursor) -> None:
+        """Says that a package is in force."""
+        frame = sync_pb2.PackageApplied(cursor=cursor_to(cursor))
+        self.say(sync_pb2.SyncRequest(package_applied=frame))
+
+    def wants(self, *cursors: Cursor) -> None:
+        """Says where replicas stand."""
+        frame = sync_pb2.PackagesWanted(cursors=[cursor_to(each) for each in cursors])
+        self.say(sync_pb2.SyncRequest(packages_wanted=frame))
+
+    async def package(self) -> tuple[Package, bytes]:
+        """The next package, and its bytes."""
         begin = (await self.hears(lambda f: f.HasField("package_begin"))).package_begin
         data = b""
         while len(data) < begin.size:
             data += (await self.hears(lambda f: f.HasField("package_block"))).package_block.data
         await self.hears(lambda f: f.HasField("package_end"))
-        return data
+        base = cursor_from(begin.base) if begin.HasField("base") else None
+        return Package(cursor_from(begin.cursor), begin.size, base), data
 
     async def refused(self) -> Reason:
         """Why the server ends the stream."""

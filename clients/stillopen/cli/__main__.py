@@ -1,74 +1,88 @@
-"""The `stillopen` command."""
+"""The `stillopen` command.
+
+A command imports what it needs and no other does: most of the time that a small one takes is that.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
 
 import typer
 
-from stillopen.cli import (
-    audit,
-    begin,
-    card,
-    demo,
-    exports,
-    group,
-    imports,
-    install,
-    journal,
-    lane,
-    parameters,
-    people,
-    period,
-    profile,
-    registers,
-    removals,
-    replica,
-    returns,
-    schedule,
-    serve,
-    session,
-    store,
-)
-from stillopen.cli.status import status
-from stillopen.cli.wait import wait
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    help="Stillopen: the network goes down, the shop is still open.",
-)
-app.command()(people.sign_in)
-app.command()(people.sign_out)
-app.command()(people.who)
-app.add_typer(people.roles, name="role")
-app.add_typer(begin.app, name="headquarters")
-app.add_typer(serve.app, name="serve")
-app.add_typer(imports.app, name="import")
-app.add_typer(exports.app, name="export")
-app.command()(removals.remove)
-app.command()(status)
-app.command()(wait)
-app.add_typer(journal.app, name="journal")
-app.add_typer(card.app, name="card")
-app.add_typer(lane.app, name="lane")
-app.add_typer(group.app, name="group")
-app.add_typer(store.app, name="store")
-registers.app.command(name="install")(install.register_install)
-app.add_typer(registers.app, name="register")
-app.add_typer(install.channel, name="channel")
-app.add_typer(parameters.app, name="parameters")
-app.add_typer(profile.app, name="profile")
-app.add_typer(period.app, name="period")
-app.add_typer(schedule.app, name="schedule")
-app.add_typer(replica.app, name="replica")
-app.add_typer(session.app, name="session")
-app.add_typer(audit.app, name="audit")
-app.add_typer(returns.app, name="returns")
-app.command()(demo.demo)
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where a command is: the module, the name in it, and whether it is a group of commands."""
+
+    module: str
+    name: str = "app"
+    group: bool = True
+
+
+def _alone(module: str, name: str) -> _Where:
+    return _Where(module, name, group=False)
+
+
+COMMANDS: dict[str, _Where] = {
+    "sign-in": _alone("people", "sign_in"),
+    "sign-out": _alone("people", "sign_out"),
+    "who": _alone("people", "who"),
+    "role": _Where("people", "roles"),
+    "headquarters": _Where("begin"),
+    "serve": _Where("serve"),
+    "import": _Where("imports"),
+    "export": _Where("exports"),
+    "remove": _alone("removals", "remove"),
+    "status": _alone("status", "status"),
+    "wait": _alone("wait", "wait"),
+    "journal": _Where("journal"),
+    "card": _Where("card"),
+    "lane": _Where("lane"),
+    "group": _Where("group"),
+    "store": _Where("store"),
+    "register": _Where("install", "register"),
+    "channel": _Where("install", "channel"),
+    "parameters": _Where("parameters"),
+    "profile": _Where("profile"),
+    "period": _Where("period"),
+    "schedule": _Where("schedule"),
+    "replica": _Where("replica"),
+    "package": _Where("package"),
+    "compare": _alone("compare", "compare"),
+    "session": _Where("session"),
+    "audit": _Where("audit"),
+    "returns": _Where("returns"),
+    "demo": _alone("demo", "demo"),
+}
+"""Every command, in the order in which help shows them."""
+
+
+def made_of(names: Iterable[str]) -> typer.Typer:
+    """The command with some of its commands."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        help="Stillopen: the network goes down, the shop is still open.",
+    )
+    app.callback()(lambda: None)  # one command alone would lose its name
+    for name in names:
+        where = COMMANDS[name]
+        found: object = getattr(import_module(f"stillopen.cli.{where.module}"), where.name)
+        if where.group:
+            app.add_typer(cast("typer.Typer", found), name=name)
+        else:
+            app.command(name)(cast("Callable[..., None]", found))
+    return app
 
 
 def main() -> None:
     """Runs the command."""
-    app(prog_name="stillopen")
+    asked = [name for name in sys.argv[1:2] if name in COMMANDS]
+    made_of(asked or COMMANDS)(prog_name="stillopen")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Self
 
 from stillopen.cli.headquarters_catalogue import CatalogueQuestions
+from stillopen.cli.headquarters_compare import CompareQuestions
 from stillopen.cli.headquarters_distribution import DistributionQuestions
+from stillopen.cli.headquarters_files import FileQuestions
 from stillopen.cli.headquarters_people import PeopleQuestions
 from stillopen.cli.headquarters_periods import PeriodQuestions
 from stillopen.cli.headquarters_set_up import SetUpQuestions
@@ -35,7 +37,13 @@ NOBODY = SignedIn("nobody", "", 0.0)
 
 
 class Headquarters(
-    CatalogueQuestions, DistributionQuestions, SetUpQuestions, PeopleQuestions, PeriodQuestions
+    CatalogueQuestions,
+    CompareQuestions,
+    DistributionQuestions,
+    FileQuestions,
+    SetUpQuestions,
+    PeopleQuestions,
+    PeriodQuestions,
 ):
     """One headquarters; use it with `async with`.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stillopen.cli import terminal
+from stillopen.cli import registers, terminal
 from stillopen.cli.machine import Machine
 from stillopen.cli.security import Plaintext, Tls, security_of
 from stillopen.core.errors import Misuse, Reason, Refused
@@ -49,6 +49,23 @@ def installed(data: Path, kind: CallerKind) -> Identity:
     return found
 
 
+def installed_as(data: Path) -> Identity:
+    """Which place a folder is, channel or register; Misuse NOT_INSTALLED when it is none."""
+    for kind in (CallerKind.CHANNEL, CallerKind.REGISTER):
+        try:
+            found = read_identity(data, kind)
+        except Misuse as error:
+            if error.reason is not Reason.NOT_INSTALLED:
+                raise
+        else:
+            if found is not None:
+                return found
+    raise Misuse(
+        Reason.NOT_INSTALLED,
+        f"{data} is neither a channel nor a register: there is no identity.json of one in it",
+    )
+
+
 @channel.command(name="install")
 def channel_install(
     code: Code,
@@ -70,6 +87,10 @@ def channel_install(
     _say(terminal.run(work()), data, as_json=json)
 
 
+register = registers.app
+
+
+@register.command(name="install")
 def register_install(
     code: Code,
     data: Annotated[Path, typer.Option(help="Folder for its files.")] = Path("var/register"),

@@ -1,4 +1,4 @@
-"""`stillopen journal`: what a register's journal holds, and whether it is whole."""
+"""`stillopen journal`: what a journal holds, whether it is whole, and its way by file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,22 @@ import grpc.aio
 import typer
 
 from stillopen.cli import terminal
-from stillopen.core.errors import Misuse, Reason
+from stillopen.cli.headquarters import Headquarters
+from stillopen.cli.journal_bringing import bring_journal, show_answer
+from stillopen.cli.journal_files import ANSWER, Answer, InFile, answer_path
+from stillopen.cli.journal_places import export_journal, take_answer
+from stillopen.core.errors import Misuse, Reason, invalid
 from stillopen.register.journal import Verified, verify
 from stillopen.rpc.channel import open_channel
+from stillopen.rpc.machine import SystemClock
 from stillopen.rpc.status import error_of
 from stillopen.rpc.wire import money_from
 from stillopen.storage.files import open_reader
 from stillopen.storage.group import run_read
+from stillopen.storage.parts_file import kind_of
 from stillopen.v1 import register_pb2, register_pb2_grpc
 
-app = typer.Typer(no_args_is_help=True, help="A register's journal.")
+app = typer.Typer(no_args_is_help=True, help="A register's journal, and a store's by file.")
 TIMEOUT_S = 5.0
 
 
@@ -97,3 +103,68 @@ def verify_(
             terminal.out.print(f"[red]{fault}[/]")
     if found.faults:
         raise typer.Exit(terminal.EXIT_REFUSED)
+
+
+@app.command(name="export")
+def export(
+    data: Annotated[Path, typer.Option(help="The folder of a channel, or of a register.")],
+    to: Annotated[Path, typer.Option(help="The file to write; there may be none of that name.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write what headquarters lacks of a store's journals to a file, for a store without a line.
+
+    Of a channel the journals of all its registers, of a register its own. The place may run.
+
+    Example: stillopen journal export --data var/S1 --to s1.journal
+    """
+    found = terminal.run(export_journal(data, to, SystemClock()))
+    if json:
+        said = {"file": str(to), "entries": found.entries, "lanes": len(found.lanes)}
+        terminal.show_json({**said, "store_id": found.store_id})
+        return
+    terminal.out.print(
+        f"{found.entries} entries of {len(found.lanes)} lanes written to {to}; at headquarters:"
+        f" [bold]stillopen journal import {to}[/]",
+        soft_wrap=True,
+    )
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file of `journal export`, or its answer.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="For an answer: the folder of the channel or register, not running."),
+    ] = None,
+    headquarters: Annotated[
+        str, typer.Option("--headquarters", help="For a journal: address of headquarters.")
+    ] = "127.0.0.1:7400",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Bring a store's journal to headquarters, or headquarters' answer to the store.
+
+    A journal may be brought twice. The answer, FILE.answer, tells the store what it need not keep;
+    take it there with --data.
+
+    Example: stillopen journal import s1.journal
+    Example: stillopen journal import s1.journal.answer --data var/S1
+    """
+
+    async def work() -> tuple[InFile | None, Answer]:
+        if kind_of(file) == ANSWER:
+            if data is None:
+                raise invalid("data", f"{file} is an answer: say whose folder with --data")
+            return None, await take_answer(file, data, SystemClock())
+        if data is not None:
+            raise invalid("data", f"{file} is no answer: it goes to headquarters, not to {data}")
+        async with Headquarters(headquarters) as place:
+            return await bring_journal(file, place)
+
+    found, answer = terminal.run(work())
+    if json:
+        said = terminal.as_json(answer)
+        if found is not None:
+            said |= {"entries": found.entries, "answer": str(answer_path(file))}
+        terminal.show_json(said)
+    else:
+        show_answer(file, found, answer)

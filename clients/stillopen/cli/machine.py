@@ -10,13 +10,14 @@ import grpc.aio
 
 from stillopen.core.errors import Misuse, Reason
 from stillopen.core.ports import Clock
-from stillopen.register.open import OpenEngine
 from stillopen.replication.sign_in import PasswordCheck, check_off_loop
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.machine import SystemClock, system_random
 from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.rpc.server import Register, listen
+from stillopen.storage.engine import OpenEngine
 from stillopen.storage.identity_file import write_private
+from stillopen.storage.off_loop import OffLoop, on_thread
 from stillopen.storage.reserve import FileReserve, Reserve
 from stillopen.storage.sqlite import open_sqlite
 
@@ -67,6 +68,8 @@ class Machine:
     open_channel: OpenChannel = open_channel
     listen: Listen = listen
     check_password: PasswordCheck = check_off_loop
+    off_loop: OffLoop = on_thread
+    """How files are built, packed and unpacked."""
     reserve: Callable[[Path], Reserve] = FileReserve
     """Room on the disk, kept for the open sale."""
     warn: Callable[[str], None] = _nobody

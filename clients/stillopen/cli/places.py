@@ -11,6 +11,7 @@ import grpc.aio
 from stillopen.channel import credentials as channel_credentials
 from stillopen.channel import servicer as channel_data
 from stillopen.channel.activation import Activation
+from stillopen.channel.lines import open_lines
 from stillopen.channel.receipts import Receipts
 from stillopen.channel.relay import RealtimeRelay
 from stillopen.channel.suspended import SuspendedSales, went_on
@@ -25,7 +26,7 @@ from stillopen.headquarters.calls_distribution import run_jobs
 from stillopen.headquarters.cards_elsewhere import CardsElsewhere
 from stillopen.headquarters.catalogue import Catalogue
 from stillopen.headquarters.credentials import open_credentials
-from stillopen.headquarters.distribution import Distribution
+from stillopen.headquarters.distribution import open_distribution
 from stillopen.headquarters.distribution_times import Timetable
 from stillopen.headquarters.office import Office
 from stillopen.headquarters.parameters import open_parameters
@@ -41,20 +42,20 @@ from stillopen.realtime.store import open_cards
 from stillopen.realtime.tables import SCHEMA as REALTIME_SCHEMA
 from stillopen.realtime.terms import RemoteTerms, Terms
 from stillopen.register import RegisterSettings, agent, open_register
-from stillopen.register.open import open_or_begin
 from stillopen.replication.client import SyncClient
 from stillopen.replication.inbox import open_inbox
 from stillopen.replication.news import News
 from stillopen.replication.received import ReceivedSales
-from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
 from stillopen.replication.replica import open_replica
 from stillopen.replication.reports import open_reports
 from stillopen.replication.sign_in import SignIns
 from stillopen.replication.sign_in_failures import SignInFailures
 from stillopen.rpc.identity import Caller, CallerKind, Gate, House
 from stillopen.rpc.security import PLAINTEXT, Security
+from stillopen.storage.beside import Beside
 from stillopen.storage.engine import Engine
 from stillopen.storage.schema import Schema
+from stillopen.storage.shelf import Shelf
 from stillopen.sync import servicer as sync
 from stillopen.v1 import (
     channel_data_pb2_grpc,
@@ -124,7 +125,22 @@ async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -
         security = settings.security if settings.realtime else PLAINTEXT
         stub = realtime_pb2_grpc.RealtimeServiceStub(_channel(opened, machine, cards, security))
         standings = Standings(received.inbox)
-        distribution = Distribution(engine, machine.clock, machine.rng, changed)
+        distribution = await open_distribution(
+            engine,
+            settings.data / "headquarters.db",
+            Shelf(settings.data / "packages", machine.off_loop),
+            machine.clock,
+            machine.rng,
+            changed,
+        )
+        streams = sync.SyncServicer(
+            received.inbox,
+            distribution,
+            await open_reports(engine, machine.clock, first=False),
+            lambda: profiles.default.heartbeat_interval_s,
+            gate,
+            CallerKind.CHANNEL,
+        )
         people = headquarters.HeadquartersServicer(
             Office(
                 engine,
@@ -143,15 +159,9 @@ async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -
                 partial(run_jobs, distribution),
                 distribution,
                 Reception(engine, machine.clock, machine.rng, machine.check_password, credentials),
+                Beside(settings.data / "headquarters.db", machine.off_loop),
+                streams.ask,
             )
-        )
-        streams = sync.SyncServicer(
-            received.inbox,
-            distribution,
-            await open_reports(engine, machine.clock, first=False),
-            lambda: profiles.default.heartbeat_interval_s,
-            gate,
-            CallerKind.CHANNEL,
         )
         retention = await open_retention(
             received.inbox, lambda: posting.current.journal_retention_s, changed
@@ -212,15 +222,17 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         AsyncExitStack() as opened,
     ):
         engine = await _open(opened, machine, settings.data / "channel.db", CHANNEL_SCHEMA)
-        replica_engine = await open_or_begin(
-            machine.open_engine,
+        replica = await open_replica(
             settings.data / "replica.db",
-            REPLICA_SCHEMA,
-            machine.warn,
-            durable=False,
+            Shelf(settings.data / "packages", machine.off_loop),
+            machine.open_engine,
+            settings.store_id,
+            whole_group=True,
+            warn=machine.warn,
         )
-        opened.push_async_callback(replica_engine.close)
-        replica = await open_replica(replica_engine, settings.store_id, relays=True)
+        opened.push_async_callback(replica.close)
+        lines = await open_lines(replica, engine, machine.open_engine, settings.data, machine.warn)
+        opened.push_async_callback(lines.close)
         received = ReceivedSales(await open_inbox(engine, machine.clock, last=False), went_on)
         upward = _channel(opened, machine, settings.headquarters, settings.security)
 
@@ -235,7 +247,7 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         gate = Gate(learned)
         relay = RealtimeRelay(upward, check, gate, caller)
         reports = await open_reports(engine, machine.clock, first=True)
-        link = SyncClient(upward, caller, received.inbox, replica, reports.standing, machine.rng)
+        link = SyncClient(upward, caller, received.inbox, lines, reports.standing, machine.rng)
         people = headquarters_pb2_grpc.HeadquartersServiceStub(upward)
         data = channel_data.ChannelDataServicer(
             settings.store_id,
@@ -249,13 +261,14 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         )
         streams = sync.SyncServicer(
             received.inbox,
-            replica,
+            lines,
             reports,
             lambda: replica.profile.heartbeat_interval_s,
             gate,
             CallerKind.REGISTER,
             batch_entries=lambda: replica.profile.upload_transaction_size,
         )
+        lines.ask = streams.ask
         await listener.start(
             [channel_data.SERVICE, realtime.SERVICE, sync.SERVICE],
             [
@@ -277,6 +290,7 @@ async def start_register(settings: RegisterSettings, listen: str, machine: Machi
             rng=machine.rng,
             open_engine=machine.open_engine,
             channel=machine.open_channel(settings.channel, settings.security),
+            off_loop=machine.off_loop,
             reserve=machine.reserve(settings.data / "reserve"),
             check_password=machine.check_password,
             warn=machine.warn,

@@ -1,7 +1,8 @@
 """`stillopen profile`: offline profiles, that say when registers go offline and come back."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, TypedDict
+from typing import Annotated, TypedDict, TypeVar
 
 import typer
 
@@ -18,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Offline profiles: when registers g
 Address = Annotated[str, typer.Option("--headquarters", help="Address of headquarters.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Name = Annotated[str, typer.Argument(help="The profile.")]
+T = TypeVar("T", int, str)
 
 
 @app.command(name="list")
@@ -129,13 +131,25 @@ def set_(
     upload_size: Annotated[
         int | None, typer.Option(help="The most entries that it sends at a time.")
     ] = None,
+    exclude_job: Annotated[
+        list[int] | None,
+        typer.Option(help="A job that registers get nothing of: 1010, 1020, 1040 or 1080."),
+    ] = None,
+    exclude_table: Annotated[
+        list[str] | None, typer.Option(help="A table that they get nothing of, of those jobs.")
+    ] = None,
+    exclude_nothing: Annotated[
+        bool, typer.Option("--exclude-nothing", help="Leave nothing out that is not named here.")
+    ] = False,
     headquarters: Address = "127.0.0.1:7400",
     json: Json = False,
 ) -> None:
     """Add a profile, or change what is given of one; "Default" when none is named.
 
-    Registers have it with their next package. Times are in seconds.
+    Registers have it with their next package. Times are in seconds. Jobs and tables that are
+    excluded replace those that were; name each with an option of its own.
     Example: stillopen profile set Fast --advanced --minimum-dwell-s 60 --slow-after-s 1.5
+    Example: stillopen profile set Kiosk --exclude-job 1010 --exclude-table price
     """
     changes = _Changes(
         description=description,
@@ -156,6 +170,8 @@ def set_(
         transaction_upload_interval_s=upload_interval_s,
         new_offline_database_check_interval_s=package_interval_s,
         upload_transaction_size=upload_size,
+        excluded_jobs=_named(exclude_job, nothing=exclude_nothing),
+        excluded_tables=_named(exclude_table, nothing=exclude_nothing),
     )
 
     async def work() -> OfflineProfile:
@@ -207,6 +223,12 @@ class _Changes(TypedDict):
     transaction_upload_interval_s: float | None
     new_offline_database_check_interval_s: float | None
     upload_transaction_size: int | None
+    excluded_jobs: tuple[int, ...] | None
+    excluded_tables: tuple[str, ...] | None
+
+
+def _named(given: list[T] | None, *, nothing: bool) -> tuple[T, ...] | None:
+    return tuple(sorted(set(given))) if given else () if nothing else None
 
 
 def _print(profile: OfflineProfile, *, as_json: bool) -> None:
@@ -243,12 +265,18 @@ def _print(profile: OfflineProfile, *, as_json: bool) -> None:
             ("journal is sent", _every(profile.transaction_upload_interval_s)),
             ("  entries at a time", profile.upload_transaction_size),
             ("packages are offered", _every(profile.new_offline_database_check_interval_s)),
+            ("jobs that are left out", _all(profile.excluded_jobs)),
+            ("tables that are left out", _all(profile.excluded_tables)),
         ],
     )
 
 
 def _every(seconds: float) -> str:
     return f"every {seconds:g} s" if seconds else "at once"
+
+
+def _all(parts: Iterable[object]) -> str:
+    return ", ".join(map(str, parts)) or "none"
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - what is shown

@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 from stillopen.cli.estate import CHANNEL, Estate
 from stillopen.cli.frontend import Frontend
 from stillopen.cli.replay_memos import Memo, Purse
-from stillopen.cli.replay_plan import Plan, Planned
+from stillopen.cli.replay_plan import Plan, Planned, comes_again_at
 from stillopen.cli.sales_file import FileLine
 from stillopen.core.errors import Reason, Refused
 from stillopen.core.ids import fold_code
@@ -98,7 +98,7 @@ class Replay:
                 if await self._sell(register, frontend, planned, may_wait=others):
                     progress.advance(bar)
                 else:
-                    waiting.insert(1, planned)  # after the next customer
+                    waiting.insert(comes_again_at(waiting), planned)
         self._running -= 1
         self._news.tell()
 

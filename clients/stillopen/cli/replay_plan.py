@@ -1,6 +1,7 @@
 """The plan of a replay, from a file and a seed: who sells what, who pays by card, when to cut."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stillopen.cli.sales_file import Invoice, SalesFile
@@ -35,6 +36,15 @@ class Plan:
     """A cut comes when this many invoices are done."""
     kills: tuple[bool, ...]
     """For each cut: killed, or stopped."""
+
+
+def comes_again_at(waiting: Iterable[Planned]) -> int:
+    """Where a customer stands who comes again: behind the next who waits for no memo.
+
+    Two who wait for one would give way to each other for ever.
+    """
+    cancelled = [planned.invoice.cancelled for planned in waiting]
+    return cancelled.index(False) + 1 if False in cancelled else len(cancelled)
 
 
 def make_plan(sales: SalesFile, registers: int, cuts: int, seed: int) -> Plan:

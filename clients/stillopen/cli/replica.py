@@ -38,7 +38,18 @@ def list_(
         terminal.show_json([terminal.as_json(each) for each in found])
         return
     terminal.show_table(
-        ["store", "register", "group", ">has", ">newest", ">lacks", "state", "last heard", ""],
+        [
+            "store",
+            "register",
+            "group",
+            ">has",
+            ">newest",
+            ">lacks",
+            "state",
+            "last heard",
+            "left out",
+            "",
+        ],
         [
             (
                 r.store_id,
@@ -51,6 +62,7 @@ def list_(
                 terminal.time_text(r.last_contact_time)
                 if r.HasField("last_contact_time")
                 else "never",
+                ", ".join(r.excluded_tables),
                 r.message,
             )
             for r in found

@@ -1,10 +1,9 @@
 """Opening a register: its two databases, its channel, its parts."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import grpc.aio
 
@@ -20,7 +19,6 @@ from stillopen.register.register import Register
 from stillopen.register.tables import SCHEMA
 from stillopen.register.upkeep import NO_OFFLINE
 from stillopen.replication.client import SyncClient
-from stillopen.replication.replica import SCHEMA as REPLICA_SCHEMA
 from stillopen.replication.replica import open_replica
 from stillopen.replication.reports import Report
 from stillopen.replication.sign_in import PasswordCheck, check_off_loop
@@ -28,20 +26,14 @@ from stillopen.rpc.channel import open_channel
 from stillopen.rpc.identity import Caller, CallerKind
 from stillopen.rpc.machine import SystemClock, system_random
 from stillopen.rpc.security import PLAINTEXT, Security
-from stillopen.storage.engine import Engine
+from stillopen.storage.engine import Engine, OpenEngine
 from stillopen.storage.files import set_aside
 from stillopen.storage.identity_file import read_identity
+from stillopen.storage.off_loop import OffLoop, on_thread
 from stillopen.storage.reserve import FileReserve, Reserve, ReservedEngine
 from stillopen.storage.schema import Schema
+from stillopen.storage.shelf import Shelf
 from stillopen.storage.sqlite import open_sqlite
-
-
-class OpenEngine(Protocol):
-    """How databases are opened."""
-
-    def __call__(self, path: Path, schema: Schema, *, durable: bool = True) -> Awaitable[Engine]:
-        """Opens or creates the database at `path`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +60,7 @@ async def open_register(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     open_engine: OpenEngine = open_sqlite,
+    off_loop: OffLoop = on_thread,
     channel: grpc.aio.Channel | None = None,
     reserve: Reserve | None = None,
     check_password: PasswordCheck = check_off_loop,
@@ -87,17 +80,21 @@ async def open_register(
         await open_or_begin(open_engine, settings.data / "journal.db", SCHEMA, warn, durable=True),
         room,
     )
+    shelf = Shelf(settings.data / "packages", off_loop)
     try:
+        await shelf.keep_only(())  # what an earlier process did not come to apply
         journal = await open_journal(engine, settings.register_id, clock, rng)
-        replica_engine = await open_or_begin(
-            open_engine, settings.data / "offline.db", REPLICA_SCHEMA, warn, durable=False
+        replica = await open_replica(
+            settings.data / "offline.db",
+            shelf,
+            open_engine,
+            await journal.get("store_id"),
+            settings.register_id,
+            warn=warn,
         )
     except BaseException:
         await engine.close()
         raise
-    replica = await open_replica(
-        replica_engine, await journal.get("store_id"), settings.register_id
-    )
     caller = Caller(CallerKind.REGISTER, settings.register_id, _secret(settings))
     link_channel = channel or open_channel(settings.channel, settings.security)
 
@@ -129,7 +126,7 @@ async def open_register(
 
     async def close() -> None:
         await link_channel.close()
-        await replica_engine.close()
+        await replica.close()
         await engine.close()
 
     register = Register(

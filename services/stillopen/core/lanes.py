@@ -10,10 +10,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stillopen.core.errors import invalid
 from stillopen.core.journal import Head, Lane
 
 HOLES_MAX = 1_000
 """The most holes of one lane that are told on."""
+LENGTH_MAX = 2**62
 
 
 class AlarmKind(StrEnum):
@@ -51,6 +53,16 @@ class Alarm:
 def epoch_text(epoch: int) -> str:
     """An epoch as people and databases read it: 16 hexadecimal digits."""
     return f"{epoch:016x}"
+
+
+def check_head(head: Head) -> Head:
+    """Refuses a claim that no lane can look like."""
+    possible = head.lane.epoch > 0 and head.first <= head.last + 1
+    short = max(head.last, head.claimed, head.believed) < LENGTH_MAX
+    inside = all(0 < first <= last <= head.last for first, last in head.missing)
+    if not (possible and short and inside and len(head.missing) <= HOLES_MAX):
+        raise invalid("lanes", "no lane can look like this")
+    return head
 
 
 def same_parent(lane: Lane, parent: Parent, other_epoch: int) -> Alarm:

@@ -5,6 +5,7 @@ Names follow the seeds ("Allow concluding gift card transactions in offline mode
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from typing import cast
 
 from stillopen.core.errors import Misuse, Reason, invalid
 from stillopen.core.ids import check_id, check_name
@@ -135,6 +136,10 @@ class OfflineProfile:
     """How often a register is offered a newer package; 0 at once."""
     upload_transaction_size: int = UPLOAD_MAX
     """The most entries that a register sends at a time."""
+    excluded_jobs: tuple[int, ...] = ()
+    """Distribution jobs that registers get nothing of."""
+    excluded_tables: tuple[str, ...] = ()
+    """Tables that registers get nothing of."""
 
 
 def check_profile(profile: OfflineProfile) -> OfflineProfile:
@@ -168,9 +173,15 @@ def differences(before: object, after: object, path: str = "") -> Iterator[str]:
     """What is another in two values of one dataclass, as `field value`; versions left out."""
     if not is_dataclass(before) or not is_dataclass(after):
         if before != after:
-            yield f"{path} {after:g}" if isinstance(after, float) else f"{path} {after}"
+            yield f"{path} {_said(after)}"
         return
     for each in fields(before):
         if each.name != "version":
             name = f"{path}.{each.name}" if path else each.name
             yield from differences(getattr(before, each.name), getattr(after, each.name), name)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, cast("tuple[object, ...]", value))) or "nothing"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,5 +1,6 @@
 """Distribution: schedules, runs, replicas and download sessions."""
 
+from collections.abc import AsyncIterator
 from itertools import islice
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -25,12 +26,13 @@ from stillopen.headquarters.office import Office
 from stillopen.rpc.context import Context
 from stillopen.rpc.paging import number_token, page_limit
 from stillopen.rpc.shielded import to_its_end
-from stillopen.rpc.status import answers
+from stillopen.rpc.status import answers, streams
 from stillopen.rpc.wire import duration_from, duration_to, time_to
 from stillopen.storage.engine import Session
 from stillopen.v1 import headquarters_pb2, headquarters_pb2_grpc
 
 PAGE_DEFAULT, PAGE_MAX = 50, 1_000
+BLOCK_BYTES = 256 * 1024
 
 
 class DistributionCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
@@ -150,6 +152,26 @@ class DistributionCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
             sessions=found[:limit],
             next_page_token=_session_token(found[limit - 1]) if more else "",
         )
+
+    @streams
+    async def ExportPackage(
+        self, request: headquarters_pb2.ExportPackageRequest, context: Context
+    ) -> AsyncIterator[headquarters_pb2.ExportPackageResponse]:
+        """Streams the snapshot with everything that a store's channel is to have."""
+        doer = self._doer(context)
+        distribution = self._office.distribution
+        package = await to_its_end(distribution.export(request.store_id))
+        await self._office.engine.write(
+            lambda session: doer.note(session, "EXPORT_PACKAGE", request.store_id, package.name)
+        )
+        yield headquarters_pb2.ExportPackageResponse(
+            file=headquarters_pb2.PackageFile(
+                name=package.name, size=package.size, digest=package.cursor.digest
+            )
+        )
+        for offset in range(0, package.size, BLOCK_BYTES):
+            data = await distribution.block(package, offset, BLOCK_BYTES)
+            yield headquarters_pb2.ExportPackageResponse(data=data)
 
 
 async def run_jobs(

@@ -1,9 +1,12 @@
 """What came home, and what people do about journals."""
 
+from collections.abc import AsyncIterator
+
 from stillopen.core.journal import Lane
 from stillopen.core.permissions import Permission
 from stillopen.headquarters import lanes, returns
 from stillopen.headquarters.completeness import completeness
+from stillopen.headquarters.journal_files import import_journal
 from stillopen.headquarters.office import Office
 from stillopen.headquarters.standing import standing_to
 from stillopen.rpc.context import Context
@@ -110,6 +113,16 @@ class JournalCalls(headquarters_pb2_grpc.HeadquartersServiceServicer):
         self._office.gate.person(context, Permission.VIEW)
         found = await lanes.lost_lanes(self._office.received.inbox, request.register_id)
         return headquarters_pb2.ListLostLanesResponse(lost_lanes=found)
+
+    @answers
+    async def ImportJournal(
+        self,
+        request_iterator: AsyncIterator[headquarters_pb2.ImportJournalRequest],
+        context: Context,
+    ) -> headquarters_pb2.ImportJournalResponse:
+        """Takes the journals of a store that has no line."""
+        doer = self._office.doer(self._office.gate.person(context, Permission.JOURNALS))
+        return await import_journal(self._office.received.inbox, request_iterator, doer, context)
 
     @answers
     async def GetStanding(

@@ -1,31 +1,34 @@
 """Distribution: from headquarters' tables to the packages that channels get.
 
-Each channel group has one log of packages under a random generation. A store that comes to another
-group meets another generation, and so gets a snapshot. A replica that is ahead of its log, because
-headquarters was restored from an old copy, makes headquarters begin a new generation.
+Packages are files on a shelf, built of the database's file while people and streams go on working
+with it. Which there are, and where a replica stands with them, is kept in the database; a file that
+is missing or damaged is forgotten and made again when somebody needs it.
+
+A replica that is ahead of its log, because headquarters was restored from an old copy, makes
+headquarters begin a new generation.
 """
 
 import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from stillopen.core.errors import StillopenError
 from stillopen.core.ports import Clock
-from stillopen.headquarters import distribution_runs, distribution_schedules
+from stillopen.headquarters import distribution_logs, distribution_runs, distribution_schedules
 from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.distribution_heard import STEP as HEARD_STEP
-from stillopen.headquarters.distribution_heard import Heard
-from stillopen.headquarters.distribution_runs import (
+from stillopen.headquarters.distribution_heard import Heard, forget_heard
+from stillopen.headquarters.distribution_logs import drop_log, unneeded_logs
+from stillopen.headquarters.distribution_packages import (
     DELTA_ROWS_MIN,
-    Run,
+    Made,
+    Plan,
     append,
-    end_of,
-    keep_snapshot,
-    newest_change,
-    prepare,
-    snapshot_lacks,
+    plan,
 )
+from stillopen.headquarters.distribution_runs import Run, note_run
 from stillopen.headquarters.distribution_schedules import (
     Schedule,
     find_schedule,
@@ -36,29 +39,43 @@ from stillopen.headquarters.distribution_schedules import (
     remove_schedule,
     said_of,
 )
-from stillopen.headquarters.set_up import DEFAULT_GROUP
+from stillopen.headquarters.distribution_snapshots import (
+    export_of,
+    keep_planned,
+    known_here,
+    may_have,
+    next_for,
+    plan_snapshot,
+)
+from stillopen.headquarters.distribution_stock import Stock
 from stillopen.replication import package_log
 from stillopen.replication.news import News
 from stillopen.replication.package_log import Needs
-from stillopen.replication.packages import Scope, build_snapshot
+from stillopen.replication.packages import Built
 from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.tables import JOBS
+from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.engine import Engine, Session
+from stillopen.storage.shelf import Shelf
 
 STEP: tuple[str, ...] = (
     *package_log.STEP,
+    *distribution_logs.STEP,
     *distribution_runs.STEP,
     *distribution_schedules.STEP,
     *HEARD_STEP,
-    "DROP TABLE master",  # its generation and sequence are the groups' own now
+    "DROP TABLE master",  # its generation and sequence are the logs' own now
 )
 
 
 class Distribution:
-    """The packages of every channel group, and the runs that make them."""
+    """The packages of every group, and the runs that make them. Open: `open_distribution`."""
 
     def __init__(
         self,
         engine: Engine,
+        database: Path,
+        shelf: Shelf,
         clock: Clock,
         rng: random.Random,
         changed: News,
@@ -71,6 +88,7 @@ class Distribution:
         self.news = News()
         """Told when there is a package that was not there before."""
         self.heard = Heard(engine, clock)
+        self.stock = Stock(engine, database, shelf)
         self._rng = rng
         self._delta_rows_min = delta_rows_min
         self._one_at_a_time = asyncio.Lock()
@@ -78,52 +96,69 @@ class Distribution:
     # Packages for channels
 
     async def newest(self, caller: str, cursor: Cursor) -> Package | None:
-        """The package that a store's channel needs next; nothing when it has everything."""
-        await self.heard.stands(caller, cursor)
-        found = await self._next(caller, cursor)
+        """The package that a replica of a store's channel needs next; nothing when it has all."""
+        at = known_here(cursor)
+        if not await self.engine.read(lambda session: may_have(session, caller, at.scope)):
+            return None
+        await self.heard.stands(caller, at)
+        found = await self._next(caller, at)
         if found is Needs.SNAPSHOT:
-            await self._make_snapshot(caller, cursor)
-            found = await self._next(caller, cursor)
+            # It is kept for the next who asks, also when this stream ends meanwhile.
+            await to_its_end(self._make_snapshot(caller, at))
+            found = await self._next(caller, at)
         package = found if isinstance(found, Package) else None
-        self.heard.sends(caller, package)
+        self.heard.sends(caller, at.scope, package)
         return package
 
+    async def block(self, package: Package, offset: int, size: int) -> bytes:
+        """A part of a package's file; Refused NAME_UNKNOWN when it was removed meanwhile."""
+        return await self.stock.block(package, offset, size)
+
     async def refused(self, caller: str, package: Cursor, message: str) -> None:
-        """A store's channel kept what it had."""
-        await self.heard.refused(caller, f"package {package.sequence}: {message}")
+        """A replica of a store's channel kept what it had."""
+        await self.stock.look_at(package)
+        await self.heard.refused(
+            caller, known_here(package).scope, f"package {package.sequence}: {message}"
+        )
 
     def offer_interval_s(self) -> float:
         """Channels are offered what is new at once."""
         return 0.0
 
+    async def export(self, store_id: str) -> Package:
+        """A snapshot with everything that a store's channel is to have; Refused NAME_UNKNOWN."""
+        found = await self.engine.read(lambda session: export_of(session, store_id))
+        if isinstance(found, Package):
+            return found
+        async with self._one_at_a_time:
+            return (await self._build_snapshot(store_id, Cursor(scope=found))).package
+
     async def _next(self, store_id: str, cursor: Cursor) -> Package | Needs:
-        return await self.engine.read(lambda session: _next(session, store_id, cursor))
+        while True:
+            found = await self.engine.read(lambda session: next_for(session, store_id, cursor))
+            if not isinstance(found, Package) or await self.stock.has(found):
+                return found
 
     async def _make_snapshot(self, store_id: str, cursor: Cursor) -> None:
-        fresh = self._rng.getrandbits(64) or 1
         async with self._one_at_a_time:
-            if await self._next(store_id, cursor) is not Needs.SNAPSHOT:
-                return  # somebody else was here first
+            if await self._next(store_id, cursor) is Needs.SNAPSHOT:  # else somebody was first
+                await self._build_snapshot(store_id, cursor)
 
-            def begin_again(session: Session) -> tuple[str, Cursor]:
-                group_id = group_of(session, store_id)
-                end = end_of(session, group_id) or Cursor()
-                if not _is_ahead(cursor, end):
-                    return group_id, end
-                package_log.forget(session, end.generation)
-                session.run(
-                    "UPDATE group_log SET generation = ?, sequence = sequence + 1"
-                    " WHERE group_id = ?",
-                    package_log.generation_text(fresh),
-                    group_id,
-                )
-                return group_id, Cursor(fresh, end.sequence + 1)
+    async def _build_snapshot(self, store_id: str, cursor: Cursor) -> Built:
+        loop = asyncio.get_running_loop()
+        begin_s, fresh = loop.time(), self._rng.getrandbits(64) or 1
+        planned = await self.engine.read(lambda s: plan_snapshot(s, store_id, cursor, fresh))
+        [(_, built)] = await self.stock.build([planned.wanted])
+        run = Run("", JOBS, planned.wanted.log.group_id, self.clock.wall_s(), loop.time() - begin_s)
 
-            group_id, end = await self.engine.write(begin_again)
-            through, built = await self.engine.read(
-                lambda s: (newest_change(s), build_snapshot(s, Scope(group_id), end))
-            )
-            await self.engine.write(lambda s: keep_snapshot(s, group_id, end, built, through))
+        def put(session: Session) -> None:
+            keep_planned(session, planned, built)
+            if planned.begins and not planned.wanted.at.scope.excluded:
+                note_run(session, _with(run, [built]), [built.package.cursor])
+
+        generations = {planned.wanted.log.end.generation, planned.wanted.at.generation}
+        await self.stock.commit([built], generations, put)
+        return built
 
     # Runs
 
@@ -147,6 +182,7 @@ class Distribution:
     async def _run(self, jobs: tuple[int, ...], groups: list[str], schedule: str) -> list[Run]:
         runs: list[Run] = []
         failure: StillopenError | None = None
+        await self._drop_unneeded()
         for group_id in groups:
             run = Run(schedule, jobs, group_id, self.clock.wall_s())
             try:
@@ -164,37 +200,53 @@ class Distribution:
 
     async def _run_group(self, run: Run) -> Run | None:
         loop = asyncio.get_running_loop()
-        begin_s, fresh = loop.time(), self._rng.getrandbits(64) or 1
-        prepared = await self.engine.read(
-            lambda s: prepare(s, run.group_id, run.jobs, fresh, self._delta_rows_min)
+        begin_s = loop.time()
+        planned = await self.engine.read(
+            lambda s: plan(s, run.group_id, run.jobs, self._delta_rows_min)
         )
-        if prepared is None:
+        if planned is None:
             return None
-        built = prepared.built
-        made = replace(
-            run,
-            duration_s=loop.time() - begin_s,
-            generation=package_log.generation_text(prepared.at.generation),
-            sequence=prepared.at.sequence,
-            changed=built.changed if built else 0,
-            removed=built.removed if built else 0,
-            size=len(built.data) if built else 0,
-        )
+        made = await self.stock.build(planned.packages)
+        found = replace(run, duration_s=loop.time() - begin_s)
+        noted = await self._put(planned, made, found)
+        if noted is not None:
+            self.news.tell()
+        return noted
 
-        def put(session: Session) -> int:
-            append(session, prepared)
-            return distribution_runs.note_run(session, made) if built else 0
+    async def _put(self, planned: Plan, made: Made, run: Run) -> Run | None:
+        packages = [built for _, built in made]
 
-        run_id = await self.engine.write(put)
-        if built is None:
-            return None
-        self.news.tell()
-        return replace(made, run_id=run_id)
+        def put(session: Session) -> Run | None:
+            append(session, planned, made)
+            if not packages:
+                return None
+            noted = _with(run, packages)
+            cursors = [built.package.cursor for built in packages]
+            return replace(noted, run_id=note_run(session, noted, cursors))
+
+        generations = {built.package.cursor.generation for built in packages}
+        return await self.stock.commit(packages, generations, put)
+
+    async def _drop_unneeded(self) -> None:
+        async with self._one_at_a_time:
+            generations = {log.end.generation for log in await self.engine.read(unneeded_logs)}
+            if not generations:
+                return
+
+            def drop(session: Session) -> None:
+                for log in unneeded_logs(session):
+                    if log.end.generation in generations:
+                        drop_log(session, log)
+                        forget_heard(session, log.end.generation)
+
+            await self.stock.commit([], generations, drop)
+            for generation in generations:
+                self.heard.forget(generation)
 
     async def _note_failure(self, run: Run, error: StillopenError) -> None:
         failed = replace(run, failure=str(error))
         try:
-            await self.engine.write(lambda session: distribution_runs.note_run(session, failed))
+            await self.engine.write(lambda session: note_run(session, failed))
         except StillopenError:
             return  # nor can that be written; the one who asked is told
 
@@ -210,6 +262,7 @@ class Distribution:
 
         found = await self.engine.write(put)
         self.changed.tell()
+        self.news.tell()  # a group that had no schedule may get packages now
         return found
 
     async def remove_schedule(self, name: str, doer: Doer) -> None:
@@ -222,22 +275,34 @@ class Distribution:
         await self.engine.write(remove)
 
 
-def group_of(session: Session, store_id: str) -> str:
-    """The channel group of a store."""
-    row = session.one("SELECT group_id FROM store WHERE store_id = ?", store_id)
-    return str(row[0]) if row and row[0] else DEFAULT_GROUP
+async def open_distribution(
+    engine: Engine,
+    database: Path,
+    shelf: Shelf,
+    clock: Clock,
+    rng: random.Random,
+    changed: News,
+    delta_rows_min: int = DELTA_ROWS_MIN,
+) -> Distribution:
+    """Distribution of an open database; what its shelf has and lacks is put in order first."""
+    distribution = Distribution(engine, database, shelf, clock, rng, changed, delta_rows_min)
+    await distribution.stock.begin()
+    return distribution
 
 
-def _is_ahead(cursor: Cursor, end: Cursor) -> bool:
-    return cursor.generation == end.generation and cursor.sequence > end.sequence
-
-
-def _next(session: Session, store_id: str, cursor: Cursor) -> Package | Needs:
-    group_id = group_of(session, store_id)
-    end = end_of(session, group_id)
-    if end is None:
-        return Needs.NOTHING
-    comes = cursor.generation != end.generation
-    if _is_ahead(cursor, end) or (comes and snapshot_lacks(session, group_id, store_id)):
-        return Needs.SNAPSHOT
-    return package_log.next_package(session, end, cursor)
+def _with(run: Run, packages: Sequence[Built]) -> Run:
+    """A run with what it made: the package of all tables in the newest version is told of."""
+    told = min(
+        packages,
+        key=lambda built: (
+            built.package.cursor.scope.excluded,
+            -built.package.cursor.scope.version,
+        ),
+    )
+    return replace(
+        run,
+        sequence=told.package.cursor.sequence,
+        changed=told.changed,
+        removed=told.removed,
+        size=told.package.size,
+    )

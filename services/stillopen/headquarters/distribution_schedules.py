@@ -142,6 +142,11 @@ def groups_with_stores(session: Session) -> list[str]:
     return [row[0] for row in session.all("SELECT DISTINCT group_id FROM store ORDER BY group_id")]
 
 
+def is_carried_to(session: Session, group_id: str) -> bool:
+    """Whether a schedule is for a group, paused or not: without one it is only being prepared."""
+    return any(not each.group_ids or group_id in each.group_ids for each in list_schedules(session))
+
+
 def groups_of(session: Session, schedule: Schedule) -> list[str]:
     """The groups that a schedule carries to; one that was removed meanwhile is passed over."""
     groups = groups_with_stores(session)

@@ -1,6 +1,6 @@
 """What HeadquartersService works with."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from stillopen.headquarters.activation import Activations
@@ -16,9 +16,11 @@ from stillopen.headquarters.standing import Standings
 from stillopen.replication.news import News
 from stillopen.replication.received import ReceivedSales
 from stillopen.rpc.identity import Caller, Gate
+from stillopen.storage.beside import Beside
 from stillopen.storage.engine import Engine
-from stillopen.v1 import headquarters_pb2, realtime_pb2_grpc
+from stillopen.v1 import headquarters_pb2, realtime_pb2_grpc, sync_pb2
 
+Ask = Callable[[str, sync_pb2.DigestsAsked], Awaitable[sync_pb2.Digests]]
 RunJobs = Callable[[list[int]], Coroutine[object, object, list[headquarters_pb2.DistributionRun]]]
 
 
@@ -46,6 +48,10 @@ class Office:
     distribution: Distribution
     reception: Reception
     """Where people sign in."""
+    beside: Beside
+    """Headquarters' own database, for what reads it for long."""
+    ask: Ask
+    """Asks the replica of a store, by its id, what rows come to; Unreachable without a stream."""
 
     def doer(self, caller: Caller) -> Doer:
         """The caller, as what it does is audited."""

@@ -12,6 +12,7 @@ from stillopen.core.parameters import (
 from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.changes import mark
 from stillopen.replication.news import News
+from stillopen.replication.scope import excluded_by
 from stillopen.replication.tables import OFFLINE_PROFILE
 from stillopen.rpc.wire import profile_from, profile_to
 from stillopen.storage.engine import Engine, Row, Session
@@ -37,7 +38,11 @@ class OfflineProfiles:
         """That of stores which name no other, and of headquarters' own streams."""
 
     async def put(self, profile: OfflineProfile, doer: Doer) -> OfflineProfile:
-        """Adds or changes a profile; registers have it with their next package."""
+        """Adds or changes a profile; registers have it with their next package.
+
+        Misuse INVALID_ARGUMENT for what they could not work with or without.
+        """
+        excluded_by(profile.excluded_jobs, profile.excluded_tables)
         data = profile_to(check_profile(profile)).SerializeToString()
 
         def put(session: Session) -> None:

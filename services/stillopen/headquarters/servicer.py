@@ -1,6 +1,7 @@
 """HeadquartersService: what headquarters' people do, put together from its parts."""
 
 from stillopen.headquarters.calls_activation import ActivationCalls
+from stillopen.headquarters.calls_compare import CompareCalls
 from stillopen.headquarters.calls_distribution import DistributionCalls
 from stillopen.headquarters.calls_imports import ImportCalls
 from stillopen.headquarters.calls_journals import JournalCalls
@@ -15,6 +16,7 @@ SERVICE = "stillopen.v1.HeadquartersService"
 
 
 class HeadquartersServicer(
+    CompareCalls,
     DistributionCalls,
     ImportCalls,
     MasterDataCalls,

@@ -11,10 +11,11 @@ import grpc.aio
 
 from stillopen.core.errors import StillopenError
 from stillopen.core.ids import new_epoch
-from stillopen.replication.client_half import Apply, ClientHalf, Effect, Read, Remember
+from stillopen.replication.client_half import ClientHalf, Effect, Read, Remember
 from stillopen.replication.frames import MISSED_MAX
+from stillopen.replication.landing import Landing
 from stillopen.replication.news import News
-from stillopen.replication.ports import EntrySource, Package, PackageSink
+from stillopen.replication.ports import EntrySource, PackageSink
 from stillopen.replication.reports import Standing
 from stillopen.rpc.identity import Caller
 from stillopen.rpc.status import error_of
@@ -110,23 +111,17 @@ class SyncClient:
             LOG.error("the stream failed", exc_info=error)
 
     async def _run_session(self) -> None:
-        half = ClientHalf()
-        half.package_refusal = self._package_refusal
+        half = ClientHalf(self._package_refusal)
         self._half = half
         # The news is read before the heads: what is added between them is not missed.
-        known = self._journals.news.version
-        heads, cursor = await self._journals.heads(), await self._replica.cursor()
-        half.hello(heads, cursor, self._instance, await self._standing())
+        known, stood = self._journals.news.version, self._replica.news.version
+        heads, cursors = await self._journals.heads(), await self._replica.cursors()
+        half.hello(heads, cursors, self._instance, await self._standing())
         wake = News()
         async with asyncio.TaskGroup() as group:
+            landing = Landing(half, wake, self._replica, group)
             session = _Session(
-                half,
-                wake,
-                self._journals,
-                self._replica,
-                self._standing,
-                self._upload_interval_s,
-                group,
+                half, wake, self._journals, landing, self._standing, self._upload_interval_s
             )
             call = self._stub.Sync(_frames(half, wake), metadata=self._caller.metadata())
             try:
@@ -138,9 +133,11 @@ class SyncClient:
                             self._set_up(up=True)
                             group.create_task(session.watch(known))
                             group.create_task(session.beat())
+                            group.create_task(landing.watch(stood))
                         silence.reschedule(_deadline(half))
             finally:
                 call.cancel()
+                landing.drop()
                 half.closed = True  # gRPC leaves the request iterator waiting: it ends by itself
                 wake.tell()
             raise EOFError  # the server closed the stream; the group ends the other tasks
@@ -159,21 +156,19 @@ class _Session:
         half: ClientHalf,
         wake: News,
         journals: EntrySource,
-        replica: PackageSink,
+        landing: Landing,
         standing: Standing,
         upload_interval_s: Callable[[], float],
-        group: asyncio.TaskGroup,
     ) -> None:
         self._half = half
         self._wake = wake
         self._journals = journals
-        self._replica = replica
+        self._landing = landing
         self._standing = standing
         self._upload_interval_s = upload_interval_s
-        self._group = group
 
     async def carry_out(self, effects: list[Effect]) -> None:
-        """Does what the half asks for, and what that leads to; a package is applied aside."""
+        """Does what the half asks for, and what that leads to."""
         todo = deque(effects)
         while todo:
             match todo.popleft():
@@ -182,18 +177,9 @@ class _Session:
                     todo.extend(self._half.read(lane, entries))
                 case Remember(lanes):
                     await self._journals.remember(lanes)
-                case Apply(package):
-                    self._group.create_task(self._apply(package))
+                case other:
+                    await self._landing.carry_out(other)
             self._wake.tell()
-        self._wake.tell()
-
-    async def _apply(self, package: Package) -> None:
-        try:
-            await self._replica.apply(package)
-        except StillopenError as error:
-            self._half.refused(package.cursor, error)
-        else:
-            self._half.applied(package.cursor)
         self._wake.tell()
 
     async def watch(self, known: int) -> None:
@@ -219,6 +205,7 @@ class _Session:
             at_once = not self._upload_interval_s()
             reports = await self._standing()
             await self.carry_out(self._half.heartbeat(moved, reports, sends=at_once))
+            await self._landing.look()
 
 
 def _deadline(half: ClientHalf) -> float | None:

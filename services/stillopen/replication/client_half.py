@@ -1,15 +1,16 @@
 """The client's half of a stream, pure: events in, frames and effects out.
 
 State      event                    frames and effects                            next
-NEW        hello(heads, cursor)     Hello                                         GREETING
+NEW        hello(heads, cursors)    Hello                                         GREETING
 GREETING   Welcome                  Remember; a Read for the first lane behind    STREAMING
 STREAMING  Stored                   Remember; a Read when there is room           STREAMING
 STREAMING  Resend                   the lane goes back to the entry asked for     STREAMING
 STREAMING  read(entries)            Entries; a Read when there is room            STREAMING
 STREAMING  grown(heads)             Heartbeat when a lane is new; a Read          STREAMING
 STREAMING  heartbeat(heads)         Heartbeat; a Read                             STREAMING
-STREAMING  Package begin, block     collected, bounded                            STREAMING
-STREAMING  Package end              Apply; PackageRefused when damaged or a gap   STREAMING
+STREAMING  a package, stand         as `receiving` says                           STREAMING
+STREAMING  DigestsAsked             Digest; Digests with a refusal when too many  STREAMING
+STREAMING  digested(digests)        Digests                                       STREAMING
 any        frame out of place       raises Misuse, the shell closes the stream    -
 
 1. The server's word replaces what the client believed, upwards and downwards.
@@ -18,12 +19,13 @@ any        frame out of place       raises Misuse, the shell closes the stream  
 4. Hello names every lane; a heartbeat those that headquarters lacks something of or that changed.
    Within a stream a lane is never claimed to be shorter than before.
 5. How a register stands is said in Hello, and again in a heartbeat when it is another.
+6. At most `2 * QUESTIONS_MAX` questions are being answered: those that the server waits for, and as
+   many that it gave up.
 """
 
-import hashlib
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, invalid
 from stillopen.core.journal import Entry, Head, Lane, Stored
@@ -31,13 +33,13 @@ from stillopen.replication.frames import (
     BATCH_BYTES_MAX,
     BATCH_ENTRIES_MAX,
     BATCHES_IN_FLIGHT_MAX,
-    PACKAGE_BYTES_MAX,
     PROTOCOL_VERSION,
+    QUESTIONS_MAX,
     SOFTWARE_VERSION,
-    cursor_from,
     cursor_to,
 )
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor
+from stillopen.replication.receiving import Receiving, ReceivingEffect
 from stillopen.replication.reports import REPORTS_MAX
 from stillopen.rpc.wire import duration_from, entry_to, head_to, stored_from
 from stillopen.v1 import sync_pb2
@@ -61,13 +63,13 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
-    """Apply the package, and say `applied` or `refused`."""
+class Digest:
+    """Say what ranges of a table come to, with `digested`."""
 
-    package: Package
+    asked: sync_pb2.DigestsAsked
 
 
-Effect = Read | Remember | Apply
+Effect = Read | Remember | Digest | ReceivingEffect
 
 
 @dataclass(slots=True)
@@ -87,26 +89,18 @@ class _Sending:
         return self.home < self.claim.length or self.claim != self.said or self.claim.heard
 
 
-@dataclass(slots=True)
-class _Collecting:
-    cursor: Cursor
-    size: int
-    base: Cursor | None
-    data: bytearray = field(default_factory=bytearray)
-
-
 class ClientHalf:
     """One stream, seen from the replica."""
 
-    def __init__(self) -> None:
+    def __init__(self, package_refusal: str = "") -> None:
         self._outbox: deque[sync_pb2.SyncRequest] = deque()
         self._lanes: dict[Lane, _Sending] = {}
         self._to_say: dict[Lane, None] = {}
         """The lanes that the next heartbeat may name, in order."""
         self._reported: dict[str, sync_pb2.RegisterReport] = {}
         """How each register stands, as it was last said on this stream."""
-        self._at = Cursor()
-        self._collecting: _Collecting | None = None
+        self._receiving = Receiving(self._outbox.append, package_refusal)
+        self._questions = 0
         self._reading = False
         self._read_after = 0
         self._also_sent: set[bytes] = set()
@@ -119,14 +113,16 @@ class ClientHalf:
         self.closed = False
         """Set by the shell when the stream has ended."""
         self.heartbeat_s = 0.0
-        self.package_refusal = ""
-        """Why the last package was refused; empty when it was not."""
 
     @property
     def package_bytes_missing(self) -> int:
         """What is still to come of a package that is on its way."""
-        coming = self._collecting
-        return coming.size - len(coming.data) if coming else 0
+        return self._receiving.bytes_missing
+
+    @property
+    def package_refusal(self) -> str:
+        """Why the last package was refused; empty when it was not."""
+        return self._receiving.refusal
 
     def take(self) -> sync_pb2.SyncRequest | None:
         """The next frame to send."""
@@ -135,21 +131,20 @@ class ClientHalf:
     def hello(
         self,
         heads: list[Head],
-        cursor: Cursor,
+        cursors: Sequence[Cursor],
         instance: int = 0,
         reports: Iterable[sync_pb2.RegisterReport] = (),
     ) -> None:
-        """Opens the stream."""
+        """Opens the stream. The cursors say where replicas stand, the own first."""
         hello = sync_pb2.Hello(
             protocol_version=PROTOCOL_VERSION,
             software_version=SOFTWARE_VERSION,
             lanes=[head_to(head) for head in heads],
-            cursor=cursor_to(cursor),
+            cursor=cursor_to(self._receiving.hello(cursors)),
             instance=instance,
             reports=self._news_of(reports),
         )
         self._outbox.append(sync_pb2.SyncRequest(hello=hello))
-        self._at = cursor
         for head in heads:
             self._lanes[head.lane] = _Sending(
                 _quiet(head), head.last + 1, head.last, said=_quiet(head)
@@ -167,15 +162,10 @@ class ClientHalf:
                 return self._stored(frame.stored)
             case "resend":
                 return self._resend(frame.resend)
-            case "package_begin":
-                self._begin(frame.package_begin)
-            case "package_block":
-                self._block(frame.package_block)
-            case "package_end":
-                return self._end()
+            case "digests_asked":
+                return self._asked(frame.digests_asked)
             case _:
-                pass  # a heartbeat, or a kind that a newer server knows
-        return []
+                return [*self._of_packages(frame)]
 
     def grown(self, heads: list[Head]) -> list[Effect]:
         """Lanes are longer than they were, or new; what is new is sent now."""
@@ -254,19 +244,41 @@ class ClientHalf:
             self._also_sent.add(entry.digest)
             self._send([entry])
 
+    def stand(self, cursors: Sequence[Cursor]) -> None:
+        """Where every replica stands now, the own first."""
+        self._receiving.stand(cursors)
+
     def applied(self, cursor: Cursor) -> None:
         """The package is in force."""
-        self.package_refusal, self._at = "", cursor
-        frame = sync_pb2.PackageApplied(cursor=cursor_to(cursor))
-        self._outbox.append(sync_pb2.SyncRequest(package_applied=frame))
+        self._receiving.applied(cursor)
 
     def refused(self, cursor: Cursor, error: StillopenError) -> None:
         """The package is not; the replica keeps what it had."""
-        self.package_refusal = str(error)
-        frame = sync_pb2.PackageRefused(
-            cursor=cursor_to(cursor), reason=str(error.reason), message=error.message
-        )
-        self._outbox.append(sync_pb2.SyncRequest(package_refused=frame))
+        self._receiving.refused(cursor, error)
+
+    def digested(self, digests: sync_pb2.Digests) -> None:
+        """Answers a question."""
+        self._questions -= 1
+        self._outbox.append(sync_pb2.SyncRequest(digests=digests))
+
+    def _of_packages(self, frame: sync_pb2.SyncResponse) -> list[ReceivingEffect]:
+        match frame.WhichOneof("frame"):
+            case "package_begin":
+                return self._receiving.begin(frame.package_begin)
+            case "package_block":
+                return self._receiving.block(frame.package_block.data)
+            case "package_end":
+                return self._receiving.end()
+            case _:
+                return []  # a heartbeat, or a kind that a newer server knows
+
+    def _asked(self, asked: sync_pb2.DigestsAsked) -> list[Effect]:
+        self._questions += 1
+        if self._questions > 2 * QUESTIONS_MAX:
+            refusal = "too many questions are being answered"
+            self.digested(sync_pb2.Digests(number=asked.number, refusal=refusal))
+            return []
+        return [Digest(asked)]
 
     def _send(self, entries: list[Entry]) -> None:
         self._batches_sent += 1
@@ -281,6 +293,7 @@ class ClientHalf:
         if welcome.protocol_version != PROTOCOL_VERSION:
             raise Refused(Reason.PROTOCOL_VERSION, f"version {welcome.protocol_version} is unknown")
         self.welcomed = True
+        self._receiving.welcome()
         limits = welcome.limits
         self.heartbeat_s = duration_from(limits.heartbeat_interval)
         self._batch_bytes = limits.batch_bytes_max or self._batch_bytes
@@ -320,34 +333,6 @@ class ClientHalf:
                 self._read_after = sending.next - 1
                 return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
         return []
-
-    def _begin(self, begin: sync_pb2.PackageBegin) -> None:
-        if not 0 < begin.size <= PACKAGE_BYTES_MAX:
-            raise invalid("size", f"a package has at most {PACKAGE_BYTES_MAX} bytes")
-        base = cursor_from(begin.base) if begin.HasField("base") else None
-        self._collecting = _Collecting(cursor_from(begin.cursor), begin.size, base)
-
-    def _block(self, block: sync_pb2.PackageBlock) -> None:
-        if self._collecting is None:
-            raise invalid("frame", "a block without a package")
-        self._collecting.data += block.data
-        if len(self._collecting.data) > self._collecting.size:
-            raise invalid("size", "the package is larger than it said")
-
-    def _end(self) -> list[Effect]:
-        collected, self._collecting = self._collecting, None
-        if collected is None:
-            raise invalid("frame", "the end of no package")
-        data = bytes(collected.data)
-        if hashlib.sha256(data).digest() != collected.cursor.digest:
-            damaged = Refused(Reason.PACKAGE_DAMAGED, "the package does not have its digest")
-            self.refused(collected.cursor, damaged)
-            return []
-        if collected.base not in (None, self._at):
-            elsewhere = Refused(Reason.PACKAGE_DAMAGED, "the package goes on from another place")
-            self.refused(collected.cursor, elsewhere)
-            return []
-        return [Apply(Package(collected.cursor, data, collected.base))]
 
 
 def _quiet(head: Head) -> Head:

@@ -1,12 +1,21 @@
 """Frames of a stream, and what the two halves agree on."""
 
+from collections.abc import Callable, Sequence
+
 from stillopen.replication.ports import Cursor
+from stillopen.replication.scope import Scope
 from stillopen.v1 import sync_pb2
 
 PROTOCOL_VERSION = 1
 SOFTWARE_VERSION = "0.1.0"
 BLOCK_BYTES = 256 * 1024
-PACKAGE_BYTES_MAX = 256 * 2**20
+PACKAGE_BYTES_MAX = 2**32
+CURSORS_MAX = 100
+"""The most replicas that one stream is for."""
+BLOCKS_READY_MAX = 2
+"""Blocks of a package that wait to be sent."""
+QUESTIONS_MAX = 8
+"""Questions that a server has open on a stream."""
 BATCH_BYTES_MAX = 1 << 20
 BATCH_ENTRIES_MAX = 1_000
 BATCHES_IN_FLIGHT_MAX = 4
@@ -16,11 +25,50 @@ MISSED_MAX = 3
 
 def cursor_to(cursor: Cursor) -> sync_pb2.Cursor:
     """A cursor as a message."""
+    scope = sync_pb2.Scope(
+        excluded_tables=cursor.scope.excluded, schema_version=cursor.scope.version
+    )
     return sync_pb2.Cursor(
-        generation=cursor.generation, sequence=cursor.sequence, package_digest=cursor.digest
+        generation=cursor.generation,
+        sequence=cursor.sequence,
+        package_digest=cursor.digest,
+        scope=scope,
     )
 
 
 def cursor_from(message: sync_pb2.Cursor) -> Cursor:
     """A cursor from a message."""
-    return Cursor(message.generation, message.sequence, message.package_digest)
+    excluded = tuple(sorted(set(message.scope.excluded_tables)))
+    scope = Scope(excluded, message.scope.schema_version or 1)
+    return Cursor(message.generation, message.sequence, message.package_digest, scope)
+
+
+def same_place(one: Cursor, other: Cursor) -> bool:
+    """Whether two cursors name one place in one log; a generation has one scope."""
+    return (one.generation, one.sequence, one.digest) == (
+        other.generation,
+        other.sequence,
+        other.digest,
+    )
+
+
+def moved(cursors: Sequence[Cursor], to: Cursor, base: Cursor | None) -> list[Cursor]:
+    """Where replicas stand once one of them has a package.
+
+    Both halves go by this rule, so that what one says need not be said back. The replica is that
+    which stood at the base; for a snapshot that of its scope, else of its exclusions, else the
+    first: a register's source decides what is left out.
+    """
+    rules: list[Callable[[Cursor], bool]] = [
+        lambda each: base is not None and same_place(each, base),
+        lambda each: each.scope == to.scope,
+        lambda each: each.scope.excluded == to.scope.excluded,
+        lambda _: True,
+    ]
+    found = list(cursors)
+    for rule in rules:
+        for place, each in enumerate(found):
+            if rule(each):
+                found[place] = to
+                return found
+    return found

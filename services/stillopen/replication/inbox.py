@@ -6,6 +6,7 @@
 3. What is stored is STORED, then APPLIED or QUARANTINED. DAMAGED bytes are kept and not applied.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stillopen.core.journal import Entry, Head, Lane, Stored
@@ -53,6 +54,9 @@ STEP: tuple[str, ...] = (
          PRIMARY KEY (register_id, epoch)) STRICT, WITHOUT ROWID""",
 )
 """The statements that make the tables; a schema's step includes them."""
+
+NEVER_S = 0.0
+"""Before every moment: a register that was not heard."""
 
 CONFLICTS_MAX = 1_000
 """More than these in one estate are for people first."""
@@ -105,11 +109,16 @@ class Inbox:
         self.registers = {row[0] for row in rows}
         await self.look_for_recovery()
 
-    async def claim(self, heads: list[Head]) -> list[Stored]:
-        """Notes how long lanes say they are; the highest claim is kept."""
+    async def claim(self, heads: list[Head], *, by_file: bool = False) -> list[Stored]:
+        """Notes how long lanes say they are; the highest claim is kept.
+
+        What comes by file says nothing of when a register was heard.
+        """
         wall_s = self._clock.wall_s()
 
         def put(session: Session) -> tuple[list[Lane], list[Stored]]:
+            for head in heads if by_file else ():
+                lanes.begin(session, head.lane, NEVER_S, last=self._last)
             moved = [h.lane for h in heads if lanes.claim(session, h, wall_s, last=self._last)]
             return moved, [lanes.stored(session, head.lane) for head in heads]
 
@@ -125,17 +134,38 @@ class Inbox:
             self.changes.tell(moved)
         return stored
 
-    async def receive(self, entries: list[Entry], damaged: list[Entry]) -> list[Stored]:
-        """Stores a batch in one transaction and says what is here of its lanes."""
+    async def receive(
+        self,
+        entries: list[Entry],
+        damaged: list[Entry],
+        heard_s: Mapping[Lane, float] | None = None,
+    ) -> list[Stored]:
+        """Stores a batch in one transaction and says what is here of its lanes.
+
+        `heard_s` is for what comes by file: when the registers of lanes were heard, as far as the
+        entries tell. Without it they are heard now.
+        """
         wall_s = self._clock.wall_s()
         found = list(dict.fromkeys(entry.lane for entry in (*entries, *damaged)))
 
+        def heard(lane: Lane) -> float:
+            return wall_s if heard_s is None else min(wall_s, heard_s.get(lane, NEVER_S))
+
         def put(session: Session) -> list[Stored]:
             for lane in found:
-                lanes.begin(session, lane, wall_s, last=self._last)
+                lanes.begin(session, lane, heard(lane), last=self._last)
             _insert(session, entries, "STORED", wall_s)
             _insert(session, damaged, "DAMAGED", wall_s)
-            stored = [lanes.arrived(session, lane, wall_s, last=self._last) for lane in found]
+            stored = [
+                lanes.arrived(
+                    session,
+                    lane,
+                    wall_s,
+                    last=self._last,
+                    heard_s=None if heard_s is None else heard(lane),
+                )
+                for lane in found
+            ]
             for first in (entry for entry in entries if entry.sequence == 1):
                 note_parent(session, first, wall_s)
             return stored

@@ -143,13 +143,22 @@ def begin(session: Session, lane: Lane, wall_s: float, *, last: bool) -> None:
         claim(session, Head(lane, 1, 0), wall_s, last=last)
 
 
-def arrived(session: Session, lane: Lane, wall_s: float, *, last: bool) -> Stored:
-    """Takes note of entries that were stored in a lane that is known; what is here now."""
+def arrived(
+    session: Session, lane: Lane, wall_s: float, *, last: bool, heard_s: float | None = None
+) -> Stored:
+    """Takes note of entries that were stored in a lane that is known; what is here now.
+
+    Its register was heard now, or at `heard_s` when it was not heard later.
+    """
     key = lane_key(lane)
     [(head,)] = session.all("SELECT head FROM lane WHERE register_id = ? AND epoch = ?", *key)
     through = advance(session, lane, last=last)
     session.run(
-        "UPDATE lane SET contact_wall_s = ?3 WHERE register_id = ?1 AND epoch = ?2", *key, wall_s
+        "UPDATE lane SET contact_wall_s = coalesce(max(contact_wall_s, ?4), ?3)"
+        " WHERE register_id = ?1 AND epoch = ?2",
+        *key,
+        wall_s,
+        heard_s,
     )
     if through > head:
         note_growth(session, lane, through, wall_s)

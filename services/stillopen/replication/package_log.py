@@ -1,6 +1,7 @@
 """The packages that a place has to give: a snapshot and the deltas after it, of each generation.
 
-Headquarters keeps a log for each channel group, a channel the one that it relays.
+Headquarters keeps a log for each channel group and scope, a channel those that it relays. The
+packages themselves are files on a shelf; here stands which of them there are, and what they are.
 
 1. A delta goes on from the package before it. A replica gets one only where it is known to stand.
 2. At one sequence replicas may stand with different digests: that of the delta, and those of
@@ -9,10 +10,12 @@ Headquarters keeps a log for each channel group, a channel the one that it relay
    gets a snapshot instead.
 """
 
+import json
+from collections.abc import Collection
+from dataclasses import replace
 from enum import Enum, auto
 
-from stillopen.replication.packages import Built
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Package, file_name
 from stillopen.storage.engine import Session
 
 STEP: tuple[str, ...] = (
@@ -22,7 +25,6 @@ STEP: tuple[str, ...] = (
          snapshot INTEGER NOT NULL,
          size INTEGER NOT NULL,
          digest BLOB NOT NULL,
-         data BLOB NOT NULL,
          PRIMARY KEY (generation, sequence, snapshot)) STRICT""",
     """CREATE TABLE package_position (
          generation TEXT NOT NULL,
@@ -30,7 +32,7 @@ STEP: tuple[str, ...] = (
          digest BLOB NOT NULL,
          PRIMARY KEY (generation, sequence, digest)) STRICT, WITHOUT ROWID""",
 )
-"""The statements that make the tables; the schemas of headquarters and of replicas include them."""
+"""The statements that make the tables; the schemas of headquarters and of channels include them."""
 
 DELTAS_BYTES_MIN = 4 * 2**20
 """Deltas of fewer bytes are kept, however small the snapshot is."""
@@ -49,20 +51,44 @@ def generation_text(generation: int) -> str:
     return f"{generation:016x}"
 
 
-def keep_delta(session: Session, at: Cursor, built: Built) -> None:
+def keep_delta(session: Session, package: Package) -> None:
     """Adds a delta to its log."""
-    _keep(session, at, built, snapshot=False)
-    _trim(session, at.generation)
+    _keep(session, package)
+    _trim(session, package.cursor.generation)
 
 
-def keep_snapshot(session: Session, at: Cursor, built: Built) -> None:
+def keep_snapshot(session: Session, package: Package) -> None:
     """Puts a snapshot in the place of an earlier one; the deltas stay for those who need them."""
+    generation = package.cursor.generation
     session.run(
-        "DELETE FROM kept_package WHERE generation = ? AND snapshot",
-        generation_text(at.generation),
+        "DELETE FROM kept_package WHERE generation = ? AND snapshot", generation_text(generation)
     )
-    _keep(session, at, built, snapshot=True)
-    _trim(session, at.generation)
+    _keep(session, package)
+    _trim(session, generation)
+
+
+def drop(session: Session, package: Package) -> None:
+    """Forgets a package whose file cannot be used."""
+    session.run(
+        "DELETE FROM kept_package WHERE generation = ? AND sequence = ? AND digest = ?",
+        generation_text(package.cursor.generation),
+        package.cursor.sequence,
+        package.cursor.digest,
+    )
+
+
+def drop_missing(session: Session, there: Collection[str]) -> None:
+    """Forgets the packages whose files are not there."""
+    for generation, sequence, digest, snapshot in session.all(
+        "SELECT generation, sequence, digest, snapshot FROM kept_package"
+    ):
+        if file_name(sequence, digest, snapshot=bool(snapshot)) not in there:
+            session.run(
+                "DELETE FROM kept_package WHERE generation = ? AND sequence = ? AND snapshot = ?",
+                generation,
+                sequence,
+                snapshot,
+            )
 
 
 def forget_deltas(session: Session, generation: int) -> None:
@@ -82,13 +108,25 @@ def forget(session: Session, generation: int) -> None:
         )
 
 
-def forget_others(session: Session, generation: int) -> None:
-    """Drops every generation but one."""
+def forget_others(session: Session, generations: Collection[int]) -> None:
+    """Drops every generation but some."""
+    kept = json.dumps([generation_text(each) for each in generations])
     for table in ("kept_package", "package_position"):
         session.run(
-            f"DELETE FROM {table} WHERE generation <> ?",  # noqa: S608 - constants
-            generation_text(generation),
+            f"DELETE FROM {table} WHERE generation NOT IN (SELECT value FROM json_each(?))",  # noqa: S608
+            kept,
         )
+
+
+def names(session: Session, generations: Collection[int] | None = None) -> set[str]:
+    """The files of the packages that are kept, of some generations or of all."""
+    every = "SELECT sequence, digest, snapshot FROM kept_package"
+    if generations is None:
+        rows = session.all(every)
+    else:
+        some = json.dumps([generation_text(each) for each in generations])
+        rows = session.all(f"{every} WHERE generation IN (SELECT value FROM json_each(?))", some)  # noqa: S608
+    return {file_name(row[0], row[1], snapshot=bool(row[2])) for row in rows}
 
 
 def next_package(session: Session, end: Cursor, at: Cursor) -> Package | Needs:
@@ -96,17 +134,38 @@ def next_package(session: Session, end: Cursor, at: Cursor) -> Package | Needs:
     if at.generation == end.generation and _is_known(session, at):
         if at.sequence >= end.sequence:
             return Needs.NOTHING
-        if delta := _delta_after(session, at):
+        if delta := _delta_after(session, end, at):
             return delta
-    snapshot = session.one(
-        "SELECT sequence, digest, data FROM kept_package WHERE generation = ? AND snapshot",
+    snapshot = snapshot_of(session, end)
+    if snapshot is None or not _leads_on(session, end, snapshot.cursor.sequence):
+        return Needs.SNAPSHOT
+    if at.generation == end.generation and snapshot.cursor.sequence < at.sequence:
+        return Needs.SNAPSHOT  # a replica never goes back
+    return snapshot
+
+
+def find(session: Session, cursor: Cursor) -> Package | None:
+    """The package that leads to a cursor."""
+    row = session.one(
+        "SELECT snapshot, size FROM kept_package WHERE generation = ? AND sequence = ?"
+        " AND digest = ?",
+        generation_text(cursor.generation),
+        cursor.sequence,
+        cursor.digest,
+    )
+    if row is None:
+        return None
+    base = None if row[0] else Cursor(cursor.generation, cursor.sequence - 1)
+    return Package(cursor, row[1], base)
+
+
+def snapshot_of(session: Session, end: Cursor) -> Package | None:
+    """The snapshot of a log, whether the deltas after it are still there or not."""
+    row = session.one(
+        "SELECT sequence, digest, size FROM kept_package WHERE generation = ? AND snapshot",
         generation_text(end.generation),
     )
-    if snapshot is None or not _leads_on(session, end, snapshot[0]):
-        return Needs.SNAPSHOT
-    if at.generation == end.generation and snapshot[0] < at.sequence:
-        return Needs.SNAPSHOT  # a replica never goes back
-    return Package(Cursor(end.generation, snapshot[0], snapshot[1]), snapshot[2])
+    return Package(Cursor(end.generation, row[0], row[1], end.scope), row[2]) if row else None
 
 
 def last_digest(session: Session, at: Cursor) -> bytes:
@@ -137,20 +196,18 @@ def snapshot_at(session: Session, end: Cursor) -> int:
     return int(row[0]) if row and _leads_on(session, end, row[0]) else end.sequence
 
 
-def _keep(session: Session, at: Cursor, built: Built, *, snapshot: bool) -> None:
-    name = generation_text(at.generation)
+def _keep(session: Session, package: Package) -> None:
+    name = generation_text(package.cursor.generation)
+    sequence, digest = package.cursor.sequence, package.cursor.digest
     session.run(
-        "INSERT OR REPLACE INTO kept_package VALUES (?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO kept_package VALUES (?,?,?,?,?)",
         name,
-        at.sequence,
-        int(snapshot),
-        len(built.data),
-        built.digest,
-        built.data,
+        sequence,
+        int(package.base is None),
+        package.size,
+        digest,
     )
-    session.run(
-        "INSERT OR IGNORE INTO package_position VALUES (?,?,?)", name, at.sequence, built.digest
-    )
+    session.run("INSERT OR IGNORE INTO package_position VALUES (?,?,?)", name, sequence, digest)
 
 
 def _is_known(session: Session, at: Cursor) -> bool:
@@ -163,14 +220,17 @@ def _is_known(session: Session, at: Cursor) -> bool:
     return found is not None
 
 
-def _delta_after(session: Session, at: Cursor) -> Package | None:
+def _delta_after(session: Session, end: Cursor, at: Cursor) -> Package | None:
     row = session.one(
-        "SELECT sequence, digest, data FROM kept_package"
+        "SELECT sequence, digest, size FROM kept_package"
         " WHERE generation = ? AND sequence = ? AND NOT snapshot",
         generation_text(at.generation),
         at.sequence + 1,
     )
-    return Package(Cursor(at.generation, row[0], row[1]), row[2], at) if row else None
+    if row is None:
+        return None
+    base = replace(at, scope=end.scope)
+    return Package(Cursor(at.generation, row[0], row[1], end.scope), row[2], base)
 
 
 def _leads_on(session: Session, end: Cursor, sequence: int) -> bool:

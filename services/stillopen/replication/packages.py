@@ -4,33 +4,37 @@ A package says of itself where a replica stands once it has it, and where it mus
 Which rows it carries is decided when it is built; whoever passes it on leaves it as it is.
 """
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from stillopen.core.errors import Reason, Refused
-from stillopen.replication.ports import Cursor, Package
-from stillopen.replication.tables import CREATE_STEP, REGISTER, STORE, TABLES, Table
-from stillopen.storage.engine import Session
-from stillopen.storage.package import FACTS, REMOVED, Contents, Draft
-
-SCHEMA_VERSION = 1
-SNAPSHOT = (FACTS, *CREATE_STEP)
-"""What makes the tables of a snapshot: those of a replica, indexes and all."""
-DELTA = (FACTS, REMOVED, *(table.create()[0] for table in TABLES))
-"""The same of a delta: no indexes, its rows are read once."""
+from stillopen.replication.ports import Cursor, Package, file_name
+from stillopen.replication.tables import REGISTER, SCHEMA_VERSION, STORE, Table, tables_at
+from stillopen.storage.draft import check_draft, fill_draft
+from stillopen.storage.engine import Session, Value
+from stillopen.storage.package import (
+    FACTS,
+    REMOVED,
+    check_tables,
+    count_rows,
+    facts_of,
+    looked_into,
+)
+from stillopen.storage.package_file import damaged
+from stillopen.storage.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Selection:
     """Which rows replicas of a channel group see; every row without a group."""
 
     group_id: str | None = None
 
     def of(self, table: Table) -> tuple[str, tuple[str, ...]]:
         """A condition on the rows of a table, and its values."""
-        if self.group_id is None or table not in (STORE, REGISTER):
+        if self.group_id is None or table.name not in (STORE.name, REGISTER.name):
             return "true", ()
-        if table is STORE:
+        if table.name == STORE.name:
             return "store.group_id = ?", (self.group_id,)
         return (
             "register.store_id IN (SELECT store_id FROM store WHERE group_id = ?)",
@@ -39,51 +43,118 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A package that was built: its bytes, and how many rows it changes and removes."""
+class Filled:
+    """What was put into a draft: where it leads, from where, and how many rows it has."""
 
-    data: bytes
+    at: Cursor
+    base: Cursor | None
     changed: int
     removed: int = 0
 
-    @property
-    def digest(self) -> bytes:
-        """What identifies it."""
-        return hashlib.sha256(self.data).digest()
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A package that was built, and how many rows it changes and removes."""
+
+    package: Package
+    changed: int
+    removed: int = 0
 
 
-def build_snapshot(session: Session, scope: Scope, at: Cursor) -> Built:
-    """Everything that replicas of a scope show, row by row: nothing is held twice."""
-    with Draft(SNAPSHOT) as draft:
-        rows = 0
-        for table in TABLES:
-            condition, values = scope.of(table)
+def snapshot_statements(version: int) -> tuple[str, ...]:
+    """What makes the tables of a snapshot: those of a replica, indexes and all."""
+    return (FACTS, *(each for table in tables_at(version) for each in table.create()))
+
+
+def delta_statements(version: int) -> tuple[str, ...]:
+    """The same of a delta: no indexes, its rows are read once."""
+    return (FACTS, REMOVED, *(table.create()[0] for table in tables_at(version)))
+
+
+def build(
+    shelf: Shelf,
+    source: Path,
+    statements: tuple[str, ...],
+    fill: Callable[[Session], Filled | None],
+) -> Built | None:
+    """Makes a package of the rows of a database and puts it on a shelf; for a thread of its own.
+
+    `fill` copies rows into schema `draft` and says what they are; nothing makes no package.
+    """
+    with shelf.scratch() as folder:
+        draft = folder / "draft"
+        filled = fill_draft(draft, statements, source, fill)
+        if filled is None:
+            return None
+        check_draft(draft)
+        sequence, snapshot = filled.at.sequence, filled.base is None
+        packed = shelf.put(draft, lambda digest: file_name(sequence, digest, snapshot=snapshot))
+    cursor = replace(filled.at, digest=packed.digest)
+    return Built(Package(cursor, packed.size, filled.base), filled.changed, filled.removed)
+
+
+def fill_snapshot(session: Session, selection: Selection, at: Cursor) -> Filled:
+    """Everything that replicas of a scope show."""
+    rows = 0
+    for table in tables_at(at.scope.version):
+        condition, values = selection.of(table)
+        count = 0
+        if table.name not in at.scope.excluded:
             names = ", ".join(table.names)
-            found = session.each(
+            count = copy_rows(
+                session,
+                table,
                 f"SELECT {names} FROM {table.name} WHERE {condition} ORDER BY {table.key}",  # noqa: S608
                 *values,
             )
-            count = draft.put(table.name, len(table.names), found)
-            draft.fact(f"rows.{table.name}", str(count))
-            rows += count
-        say_where(draft, at, None)
-        return Built(draft.finish(), rows)
+        say(session, f"rows.{table.name}", str(count))
+        rows += count
+    say_where(session, at, None)
+    return Filled(at, None, rows)
 
 
-def say_where(draft: Draft, at: Cursor, base: Cursor | None) -> None:
+def copy_rows(session: Session, table: Table, select: str, *values: Value) -> int:
+    """Puts the rows of a SELECT into a draft's table; returns how many."""
+    names = ", ".join(table.names)
+    return max(0, session.run(f"INSERT INTO draft.{table.name} ({names}) {select}", *values))
+
+
+def say(session: Session, name: str, value: str) -> None:
+    """Says something of the package as a whole."""
+    session.run("INSERT OR REPLACE INTO draft.package VALUES (?, ?)", name, value)
+
+
+def say_where(session: Session, at: Cursor, base: Cursor | None) -> None:
     """Writes into a package where a replica stands with it, and where it must stand for it."""
-    draft.fact("schema_version", str(SCHEMA_VERSION))
-    draft.fact("generation", f"{at.generation:016x}")
-    draft.fact("sequence", str(at.sequence))
+    for name, value in _where(at, base).items():
+        say(session, name, value)
     if base is not None:
-        draft.fact("base", str(base.sequence))
-        draft.fact("base_digest", base.digest.hex())
+        say(session, "base_digest", base.digest.hex())
 
 
-def check_facts(contents: Contents, package: Package) -> None:
-    """Refused PACKAGE_DAMAGED for a package that says another thing than the one who brings it."""
-    said = contents.facts
-    base = None if package.base is None else str(package.base.sequence)
-    wanted = (f"{package.cursor.generation:016x}", str(package.cursor.sequence), base)
-    if (said.get("generation"), said.get("sequence"), said.get("base")) != wanted:
-        raise Refused(Reason.PACKAGE_DAMAGED, "the package is another than it was said to be")
+def check_package(database: Path, package: Package) -> None:
+    """Refused PACKAGE_DAMAGED unless an unpacked database is what its package was said to be."""
+    version = package.cursor.scope.version
+    if version > SCHEMA_VERSION:
+        raise damaged(f"it has version {version} of the tables, and {SCHEMA_VERSION} is known here")
+    statements = (snapshot_statements if package.base is None else delta_statements)(version)
+    with looked_into(database, sound=True) as session:
+        check_tables(session, statements)
+        facts = facts_of(session)
+        # At one sequence replicas may stand with different digests: the base's is for people.
+        said = {each: facts.get(each) for each in _where(package.cursor, package.base)}
+        if said != _where(package.cursor, package.base):
+            raise damaged("it is another than it was said to be")
+        for table in tables_at(version):
+            if str(count_rows(session, table.name)) != facts.get(f"rows.{table.name}", "0"):
+                raise damaged(f"table {table.name} does not have the rows that it says")
+
+
+def _where(at: Cursor, base: Cursor | None) -> dict[str, str]:
+    said = {
+        "schema_version": str(at.scope.version),
+        "excluded": at.scope.text,
+        "generation": f"{at.generation:016x}",
+        "sequence": str(at.sequence),
+    }
+    return said if base is None else {**said, "base": str(base.sequence)}

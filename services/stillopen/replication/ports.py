@@ -5,6 +5,9 @@ from typing import Protocol
 
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.replication.news import News
+from stillopen.replication.scope import EVERYTHING, Scope
+from stillopen.storage.shelf import SUFFIX, Coming
+from stillopen.v1 import sync_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +15,12 @@ class Cursor:
     """What master data a replica has; generation 0 is none."""
 
     generation: int = 0
+    """Drawn at random for each log: one of a channel group and a scope."""
     sequence: int = 0
     digest: bytes = b""
+    """Of the package that led there."""
+    scope: Scope = EVERYTHING
+    """Which tables it has; from a client in the newest version that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +28,21 @@ class Package:
     """Master data on its way, where a replica stands with it, and where it must stand for it."""
 
     cursor: Cursor
-    data: bytes
+    size: int
+    """How many bytes its file has."""
     base: Cursor | None = None
     """Nothing for a snapshot, which replaces everything."""
+
+    @property
+    def name(self) -> str:
+        """Its file on a shelf, wherever that is."""
+        return file_name(self.cursor.sequence, self.cursor.digest, snapshot=self.base is None)
+
+
+def file_name(sequence: int, digest: bytes, *, snapshot: bool) -> str:
+    """The name of a package's file: which of its log, what it is, and what is in it."""
+    kind = "snapshot" if snapshot else "delta"
+    return f"{sequence:08}-{kind}-{digest.hex()}{SUFFIX}"
 
 
 class EntrySource(Protocol):
@@ -56,14 +75,27 @@ class EntrySource(Protocol):
 
 
 class PackageSink(Protocol):
-    """A replica: master data that comes down."""
+    """A replica, or those of a channel: master data that comes down."""
 
-    async def cursor(self) -> Cursor:
-        """What it has."""
+    @property
+    def news(self) -> News:
+        """Told when a replica stands elsewhere: moved by a package, lost, or newly wanted."""
+        ...
+
+    async def cursors(self) -> list[Cursor]:
+        """Where each stands, its own first; one that was lost stands nowhere."""
+        ...
+
+    async def receive(self, package: Package) -> Coming:
+        """Makes room for a package that is about to come."""
         ...
 
     async def apply(self, package: Package) -> None:
-        """Shows the package from now on, whole; raises Refused and keeps what it had."""
+        """Shows a package that came, whole; raises Refused and keeps what it had."""
+        ...
+
+    async def digests(self, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
+        """What ranges of a table's rows come to; a refusal is part of the answer."""
         ...
 
 
@@ -107,6 +139,10 @@ class PackageSource(Protocol):
 
         The delta whose base it is, else a snapshot; for a replica without anything always that.
         """
+        ...
+
+    async def block(self, package: Package, offset: int, size: int) -> bytes:
+        """A part of a package's file; Refused NAME_UNKNOWN when it was removed meanwhile."""
         ...
 
     async def refused(self, caller: str, package: Cursor, message: str) -> None:

@@ -1,16 +1,12 @@
 """A replica of headquarters' master data: what a channel or a register shows.
 
-It shows the data before a package or after it, never a mix: a package is applied in one transaction
-that also moves the cursor. A damaged package changes nothing.
-
-A channel's replica relays: it keeps the packages it got and gives them on unchanged. When the
-deltas have outgrown their snapshot it makes a new one of its own tables rather than ask
-headquarters for one: they show the same, and a store whose link up is down can still begin a till.
+What every request needs is read when a package came, so that none has to. The rows are in a copy
+(`replication/copies.py`), which is replaced whole or changed in one transaction.
 """
 
-import asyncio
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
@@ -19,12 +15,10 @@ from stillopen.core.errors import Reason, Refused
 from stillopen.core.parameters import DEFAULT_PROFILE, OfflineProfile, Parameters
 from stillopen.core.products import Product, StaffMember
 from stillopen.core.tender_types import TenderType
-from stillopen.replication import package_log
+from stillopen.replication.copies import Copy, open_copy
 from stillopen.replication.news import News
-from stillopen.replication.package_log import Needs
-from stillopen.replication.packages import Built, Scope, build_snapshot
 from stillopen.replication.ports import Cursor, Package
-from stillopen.replication.replica_apply import apply_package, where_it_stands
+from stillopen.replication.replica_apply import where_it_stands
 from stillopen.replication.replica_people import (
     RegisterRow,
     all_tender_types,
@@ -35,15 +29,14 @@ from stillopen.replication.replica_people import (
     store_of,
 )
 from stillopen.replication.replica_products import find_product, search_products
-from stillopen.replication.replica_tables import SCHEMA
+from stillopen.replication.scope import EVERYTHING
 from stillopen.replication.tables import PARAMETERS
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.wire import profile_from
 from stillopen.rpc.wire_parameters import parameters_from
-from stillopen.storage.engine import Engine, Session
-from stillopen.v1 import types_pb2
-
-__all__ = ["SCHEMA", "Replica", "open_replica"]
+from stillopen.storage.engine import OpenEngine, Session
+from stillopen.storage.shelf import Coming, Shelf
+from stillopen.v1 import sync_pb2, types_pb2
 
 POSTING = "Posting"
 """The name of the group of parameters."""
@@ -64,98 +57,87 @@ class Replica:
     """Master data as headquarters last sent it. Open with `open_replica`."""
 
     def __init__(
-        self, engine: Engine, store_id: str, register_id: str = "", *, relays: bool = False
+        self, copy: Copy, store_id: str, register_id: str = "", *, whole_group: bool = False
     ) -> None:
-        self.engine = engine
+        self.copy = copy
         self.store_id = store_id
         """Its store; a register's own may be empty until its first package names it."""
         self._register_id = register_id
-        self._relays = relays
+        self._whole_group = whole_group
         self.news = News()
-        self._applying = asyncio.Lock()
-        self.at = Cursor()
+        """Told when it shows another thing, or its copy stands elsewhere."""
         self.parameters = Parameters()
         self.profile = OfflineProfile()
         self.registers: dict[str, RegisterRow] = {}
-        """Those of its own store."""
+        """Those of its own store; with `whole_group` those of every store of the group."""
         self.has_staff = False
         self.tender_types: tuple[TenderType, ...] = ()
         """The ways to pay, by id."""
+        self.at = Cursor()
+        """Where what it shows stands."""
+        copy.news = self.news
 
     async def load(self) -> None:
         """Reads what every request needs, so that none has to."""
-        seen = await self.engine.read(self._see)
+        seen = await self.copy.read(self._see)
         self.at, self.store_id, self.has_staff = seen.at, seen.store_id, seen.has_staff
         self.parameters, self.profile = seen.parameters, seen.profile
         self.tender_types, self.registers = seen.tender_types, seen.registers
 
-    async def cursor(self) -> Cursor:
-        """What it has, once a package that is being applied is."""
-        async with self._applying:
-            return self.at
+    async def cursors(self) -> list[Cursor]:
+        """Where it stands."""
+        return [await self.copy.cursor()]
+
+    async def receive(self, package: Package) -> Coming:
+        """Makes room for a package that is about to come."""
+        return await self.copy.shelf.receive(package.name, package.size)
 
     async def apply(self, package: Package) -> None:
-        """Shows the package from now on; Refused PACKAGE_DAMAGED changes nothing."""
-        if hashlib.sha256(package.data).digest() != package.cursor.digest:
-            raise Refused(Reason.PACKAGE_DAMAGED, "the package does not have its digest")
+        """Shows a package that came, and keeps it no longer."""
+        try:
+            await self.show(package)
+        finally:
+            await self.copy.shelf.remove([package.name])
 
-        def put(session: Session) -> None:
-            apply_package(session, package)
-            if self._relays:
-                _keep(session, package)
+    async def show(self, package: Package) -> None:
+        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing."""
 
         async def show() -> None:
-            async with self._applying:
-                await self.engine.write(put)
-                await self.load()
-                self.news.tell()
+            await self.copy.apply(package)
+            await self.load()
+            self.news.tell()
 
         # What is written is shown, also when the stream that brought it ends meanwhile.
         await to_its_end(show())
 
-    async def newest(self, caller: str, cursor: Cursor) -> Package | None:
-        """What a register of this store needs next; nothing when it has or gets nothing."""
-        register = self.registers.get(caller)
-        paused = self.profile.pause_offline_sync
-        if paused or (register is not None and not register.takes_packages):
-            return None
-        at = self.at
-        if not at.generation:
-            return None
-        found = await self.engine.read(lambda s: package_log.next_package(s, at, cursor))
-        if found is Needs.SNAPSHOT:
-            await self._make_snapshot()
-            at = self.at
-            found = await self.engine.read(lambda s: package_log.next_package(s, at, cursor))
-        return found if isinstance(found, Package) else None
+    async def close(self) -> None:
+        """Lets its file go."""
+        await self.copy.close()
 
-    async def refused(self, caller: str, package: Cursor, message: str) -> None:
-        """A register kept what it had; it says so in its report."""
-
-    def offer_interval_s(self) -> float:
-        """How often a register is offered something newer."""
-        return self.profile.new_offline_database_check_interval_s
+    async def digests(self, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
+        """What ranges of a table's rows come to."""
+        return await self.copy.digests(asked)
 
     async def product(self, code: str, wall_s: float) -> Product:
         """The product of an id or a barcode at a moment; Refused PRODUCT_UNKNOWN."""
-        found = await self.engine.read(lambda session: find_product(session, code, wall_s))
+        found = await self.copy.read(lambda session: find_product(session, code, wall_s))
         if found is None:
             raise Refused(Reason.PRODUCT_UNKNOWN, f"no product {code[:40]!r}", "code")
         return found
 
     async def search(self, query: str, after: str, limit: int, wall_s: float) -> list[Product]:
         """Products by the beginning of id or barcode, or a part of the name, in order of id."""
-        return await self.engine.read(
+        return await self.copy.read(
             lambda session: search_products(session, query, after, limit, wall_s)
         )
 
     async def staff(self, staff_id: str) -> StaffMember | None:
         """The person of that id."""
-        return await self.engine.read(lambda session: find_staff(session, staff_id))
+        return await self.copy.read(lambda session: find_staff(session, staff_id))
 
     async def customer(self, customer_id: str) -> Customer:
         """The customer of that id; Refused CUSTOMER_UNKNOWN."""
-        found = await self.engine.read(lambda session: find_customer(session, customer_id))
+        found = await self.copy.read(lambda session: find_customer(session, customer_id))
         if found is None:
             raise Refused(
                 Reason.CUSTOMER_UNKNOWN, f"no customer {customer_id[:40]!r}", "customer_id"
@@ -164,27 +146,11 @@ class Replica:
 
     async def search_customers(self, query: str, after: str, limit: int) -> list[Customer]:
         """Customers by the beginning of the id, or a part of name, address or number."""
-        return await self.engine.read(
-            lambda session: search_customers(session, query, after, limit)
-        )
+        return await self.copy.read(lambda session: search_customers(session, query, after, limit))
 
     def register(self, register_id: str) -> RegisterRow | None:
         """A register of its own store."""
         return self.registers.get(register_id)
-
-    async def _make_snapshot(self) -> None:
-        def build(session: Session) -> tuple[Cursor, Built]:
-            at = where_it_stands(session)
-            return at, build_snapshot(session, Scope(), at)
-
-        at, built = await self.engine.read(build)
-
-        def keep(session: Session) -> None:
-            now = where_it_stands(session)
-            if (now.generation, now.sequence) == (at.generation, at.sequence):
-                package_log.keep_snapshot(session, at, built)
-
-        await self.engine.write(keep)
 
     def _see(self, session: Session) -> _Seen:
         store_id = (self._register_id and store_of(session, self._register_id)) or self.store_id
@@ -195,27 +161,25 @@ class Replica:
             _parameters(session) or Parameters(),
             _profile(session, store_id) or OfflineProfile(),
             tuple(all_tender_types(session)),
-            registers_of(session, "" if self._relays else store_id),
+            registers_of(session, "" if self._whole_group else store_id),
         )
 
 
 async def open_replica(
-    engine: Engine, store_id: str = "", register_id: str = "", *, relays: bool = False
+    path: Path,
+    shelf: Shelf,
+    open_engine: OpenEngine,
+    store_id: str = "",
+    register_id: str = "",
+    *,
+    whole_group: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Replica:
-    """The replica on an open database, of a store; a register's finds its store by itself."""
-    replica = Replica(engine, store_id, register_id, relays=relays)
+    """The replica that a name leads to, of a store; a register's finds its store by itself."""
+    copy = await open_copy(path, shelf, open_engine, EVERYTHING, warn)
+    replica = Replica(copy, store_id, register_id, whole_group=whole_group)
     await replica.load()
     return replica
-
-
-def _keep(session: Session, package: Package) -> None:
-    built = Built(package.data, 0)
-    package_log.forget_others(session, package.cursor.generation)
-    if package.base is None:
-        package_log.forget(session, package.cursor.generation)
-        package_log.keep_snapshot(session, package.cursor, built)
-    else:
-        package_log.keep_delta(session, package.cursor, built)
 
 
 def _parameters(session: Session) -> Parameters | None:

@@ -2,49 +2,47 @@
 
 State      event                  frames and effects                               next
 NEW        Hello                  Met; Claim                                       GREETED
-GREETED    claimed(stored)        Welcome; Offer                                   STREAMING
+GREETED    claimed(stored)        Welcome; look for packages                       STREAMING
 STREAMING  Entries                Store: intact ones, and damaged the third time   STREAMING
 STREAMING  stored(batch, lanes)   Stored; Resend for damaged ones                  STREAMING
 STREAMING  Heartbeat              Claim when it names lanes                        STREAMING
 any        Hello, Heartbeat       Keep when it says how registers stand            as it was
 STREAMING  changed(lanes)         Stored for lanes that moved                      STREAMING
-STREAMING  offered(package)       PackageBegin, then a block whenever nothing      STREAMING
-                                  else is to be sent, then PackageEnd
-STREAMING  PackageApplied         Offer                                            STREAMING
-STREAMING  PackageRefused         Declined; Offer of a snapshot after a delta      STREAMING
+STREAMING  packages               as `sending` says                                STREAMING
+STREAMING  ask(question)          DigestsAsked                                     STREAMING
+STREAMING  Digests                Answered, when the question is open              STREAMING
 any        frame out of place     raises Misuse, the shell closes the stream       -
 
 1. Only its own lanes and report are taken from a register; a channel brings any.
 2. Nothing is acknowledged before it is durable.
-3. No package is sent before the one before it is applied or refused; one that was refused is not
-   sent again on this stream, and a snapshot in the place of a delta.
-4. Bytes that do not fit their digest are asked for again; the third time they are stored as
+3. Bytes that do not fit their digest are asked for again; the third time they are stored as
    damaged.
+4. Answers and heartbeats go before the blocks of a package.
+5. At most `QUESTIONS_MAX` questions are open; each has a number of its own on the stream, and one
+   answer.
 """
 
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 
-from stillopen.core.errors import Misuse, Reason, Refused, invalid
+from stillopen.core.errors import Misuse, Reason, Refused, Unreachable, invalid
 from stillopen.core.journal import Entry, Head, Lane, Stored, check_shape, is_intact
-from stillopen.core.lanes import HOLES_MAX
+from stillopen.core.lanes import check_head
 from stillopen.replication.frames import (
     BATCH_BYTES_MAX,
     BATCH_ENTRIES_MAX,
     BATCHES_IN_FLIGHT_MAX,
-    BLOCK_BYTES,
     PROTOCOL_VERSION,
-    cursor_from,
-    cursor_to,
+    QUESTIONS_MAX,
 )
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Package
 from stillopen.replication.reports import REPORTS_MAX, check_report
+from stillopen.replication.sending import Offer, Sending, SendingEffect, WantedBlock
 from stillopen.rpc.wire import duration_to, entry_from, head_from, position_to, stored_to
 from stillopen.v1 import sync_pb2
 
 DAMAGED_TRIES = 3
 LANES_MAX = 100_000
-LENGTH_MAX = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +62,6 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """Look for what a replica needs that stands there, and bring it with `offered`."""
-
-    cursor: Cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The replica refused a package, and says why."""
-
-    cursor: Cursor
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Keep:
     """Keep how these registers stand."""
 
@@ -92,7 +75,14 @@ class Met:
     instance: int
 
 
-Effect = Claim | Declined | Keep | Store | Offer | Met
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question was answered; its number is that of `ask`."""
+
+    digests: sync_pb2.Digests
+
+
+Effect = Answered | Claim | Keep | Store | Met | SendingEffect
 
 
 class ServerHalf:
@@ -109,14 +99,10 @@ class ServerHalf:
         self._welcomed = False
         self._damaged: Counter[tuple[Lane, int]] = Counter()
         self._told: dict[Lane, Stored] = {}
-        self._sending: Package | None = None
-        self._awaited: Package | None = None
-        """The package that the replica has not spoken of yet."""
-        self._offset = 0
-        self.cursor = Cursor()
-        self._refused: set[Cursor] = set()
-        self._again = False
-        """Whether a package was refused for a reason that passes."""
+        self._packages = Sending(self._outbox.append)
+        self._open: set[int] = set()
+        """The questions that are not answered."""
+        self._asked = 0
 
     def about(self, lanes: list[Lane]) -> list[Lane]:
         """Those of the lanes that this stream is about."""
@@ -124,16 +110,7 @@ class ServerHalf:
 
     def take(self) -> sync_pb2.SyncResponse | None:
         """The next frame to send: answers first, then a block of a package."""
-        if self._outbox:
-            return self._outbox.popleft()
-        if self._sending is None:
-            return None
-        block = self._sending.data[self._offset : self._offset + BLOCK_BYTES]
-        if block:
-            self._offset += len(block)
-            return sync_pb2.SyncResponse(package_block=sync_pb2.PackageBlock(data=block))
-        self._sending = None
-        return sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd())
+        return self._outbox.popleft() if self._outbox else self._packages.take()
 
     def received(self, frame: sync_pb2.SyncRequest) -> list[Effect]:
         """Takes a frame of the client."""
@@ -148,18 +125,12 @@ class ServerHalf:
             case "heartbeat":
                 heads = self._heads(list(frame.heartbeat.lanes))
                 claim: list[Effect] = [Claim(heads)] if heads else []
-                offer: list[Effect] = [Offer(self.cursor)] if self._again and self.may_offer else []
-                self._again = False
-                return [*claim, *self._reports(list(frame.heartbeat.reports)), *offer]
-            case "package_applied":
-                self.cursor = cursor_from(frame.package_applied.cursor)
-                self._awaited = None
-                self._refused.clear()
-                return [Offer(self.cursor)]
-            case "package_refused":
-                return self._declined(frame.package_refused)
+                reports = self._reports(list(frame.heartbeat.reports))
+                return [*claim, *reports, *self._packages.look_again()]
+            case "digests":
+                return self._answered(frame.digests)
             case _:
-                return []  # a kind that a newer client knows
+                return [*self._of_packages(frame)]
 
     def claimed(self, stored: list[Stored]) -> list[Effect]:
         """Answers a Hello, or tells of lanes that were new."""
@@ -178,7 +149,7 @@ class ServerHalf:
                 lanes=[stored_to(each) for each in stored],
             )
             self._outbox.append(sync_pb2.SyncResponse(welcome=welcome))
-            return [Offer(self.cursor)]
+            return [*self._packages.welcome()]
         self.changed(stored)
         return []
 
@@ -200,36 +171,63 @@ class ServerHalf:
         """Says that it is there."""
         self._outbox.append(sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat()))
 
+    def look(self) -> list[Effect]:
+        """Looks for what the client's replicas need, unless a package is under way."""
+        return [*self._packages.look()]
+
+    def offered(self, offer: Offer, package: Package | None) -> list[Effect]:
+        """Brings what was found for a replica."""
+        return [*self._packages.offered(offer, package)]
+
+    def missed(self, offer: Offer) -> list[Effect]:
+        """Says that it could not be looked for now."""
+        return [*self._packages.missed(offer)]
+
     @property
-    def may_offer(self) -> bool:
-        """Whether a package could be sent now."""
-        return self._welcomed and self._sending is None and self._awaited is None
+    def wanted_block(self) -> WantedBlock | None:
+        """What is to be read next of the package under way."""
+        return self._packages.wanted_block
 
-    def offered(self, package: Package | None) -> list[Effect]:
-        """Sends the package, unless one is under way or it was refused already."""
-        if package is None or not self.may_offer:
-            return []
-        if package.cursor in self._refused:
-            return [] if package.base is None else [Offer(_snapshot_at_least(package.cursor))]
-        self._sending = self._awaited = package
-        self._offset = 0
-        begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=len(package.data))
-        if package.base is not None:
-            begin.base.CopyFrom(cursor_to(package.base))
-        self._outbox.append(sync_pb2.SyncResponse(package_begin=begin))
-        return []
+    def block(self, wanted: WantedBlock, data: bytes) -> None:
+        """Brings what was read; Refused when there is nothing any more."""
+        self._packages.block(wanted, data)
 
-    def _declined(self, frame: sync_pb2.PackageRefused) -> list[Effect]:
-        cursor, awaited = cursor_from(frame.cursor), self._awaited
-        if awaited is None or awaited.cursor != cursor:
-            return []  # not what was sent
-        self._awaited = None
-        declined = Declined(cursor, frame.message)
-        if frame.reason != Reason.PACKAGE_DAMAGED:
-            self._again = True  # a full disk, say: the next heartbeat may find room
-            return [declined]
-        self._refused.add(cursor)
-        return [declined] if awaited.base is None else [declined, Offer(_snapshot_at_least(cursor))]
+    def ask(self, asked: sync_pb2.DigestsAsked) -> int:
+        """Asks the client, and says under which number it answers.
+
+        Unreachable before it was welcomed, Refused IN_USE when too many questions are open.
+        """
+        if not self._welcomed:
+            raise Unreachable(Reason.UNREACHABLE, "the stream has only begun")
+        if len(self._open) >= QUESTIONS_MAX:
+            raise Refused(Reason.IN_USE, f"{QUESTIONS_MAX} questions are open already")
+        self._asked += 1
+        self._open.add(self._asked)
+        frame = sync_pb2.SyncResponse(digests_asked=asked)
+        frame.digests_asked.number = self._asked
+        self._outbox.append(frame)
+        return self._asked
+
+    def give_up(self, number: int) -> None:
+        """Nobody waits for the answer to that question."""
+        self._open.discard(number)
+
+    def _of_packages(self, frame: sync_pb2.SyncRequest) -> list[SendingEffect]:
+        match frame.WhichOneof("frame"):
+            case "packages_wanted":
+                return self._packages.wanted(frame.packages_wanted)
+            case "package_applied":
+                return self._packages.applied(frame.package_applied.cursor)
+            case "package_refused":
+                return self._packages.declined(frame.package_refused)
+            case _:
+                return []  # a kind that a newer client knows
+
+    def _answered(self, digests: sync_pb2.Digests) -> list[Effect]:
+        if digests.number not in self._open:
+            return []  # answered before, or given up
+        self._open.remove(digests.number)
+        return [Answered(digests)]
 
     def _hello(self, hello: sync_pb2.Hello) -> list[Effect]:
         if self._greeted:
@@ -240,7 +238,7 @@ class ServerHalf:
                 f"this server speaks version {PROTOCOL_VERSION}, not {hello.protocol_version}",
             )
         self._greeted = True
-        self.cursor = cursor_from(hello.cursor)
+        self._packages.hello(hello.cursor)
         reports = self._reports(list(hello.reports))
         return [Met(hello.instance), Claim(self._heads(list(hello.lanes))), *reports]
 
@@ -252,7 +250,7 @@ class ServerHalf:
             heads = [replace(head, missing=(), claimed=0, alarms=()) for head in heads]
         for head in heads:
             self._check_owner(head.lane)
-            _check_shape_of(head)
+            check_head(head)
         return heads
 
     def _reports(self, reports: list[sync_pb2.RegisterReport]) -> list[Effect]:
@@ -290,16 +288,3 @@ class ServerHalf:
             raise Misuse(
                 Reason.NOT_ALLOWED, f"{self._owner} cannot bring the journal of {lane.register_id}"
             )
-
-
-def _snapshot_at_least(cursor: Cursor) -> Cursor:
-    """Where nobody stands: who asks from there gets a snapshot that is not older."""
-    return Cursor(cursor.generation, cursor.sequence)
-
-
-def _check_shape_of(head: Head) -> None:
-    possible = head.lane.epoch > 0 and head.first <= head.last + 1
-    short = max(head.last, head.claimed, head.believed) < LENGTH_MAX
-    inside = all(0 < first <= last <= head.last for first, last in head.missing)
-    if not (possible and short and inside and len(head.missing) <= HOLES_MAX):
-        raise invalid("lanes", "no lane can look like this")

@@ -2,9 +2,12 @@
 
 Each table's first column is its key, one text. A job is what a distribution schedule carries
 (the incumbent's numbers). These tables are everywhere the same; every other table has one owner.
+
+The description has versions. A later one only adds, tables or columns with a default, so that newer
+software reads older files and older software is given what it knows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ALL_JOBS = 9999
 CUSTOMERS, PRICES, PRODUCTS, STAFF, CHANNELS, TAX, REGISTERS, GLOBAL = (
@@ -19,6 +22,9 @@ CUSTOMERS, PRICES, PRODUCTS, STAFF, CHANNELS, TAX, REGISTERS, GLOBAL = (
 )
 JOBS = (CUSTOMERS, PRICES, PRODUCTS, STAFF, CHANNELS, TAX, REGISTERS, GLOBAL)
 NEVER_EXCLUDED = (STAFF, CHANNELS, REGISTERS, GLOBAL)
+"""Without them a register could not work at all."""
+SCHEMA_VERSION = 1
+"""The newest version of the description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,10 @@ class Table:
     columns: tuple[str, ...]
     indexes: tuple[str, ...] = ()
     """Columns that are looked up by, each an index of its own."""
+    since: int = 1
+    """The version of the description that it came with."""
+    added: tuple[tuple[int, str], ...] = ()
+    """Columns that came later: the version, and a definition that has a default."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,17 +51,23 @@ class Table:
         """The name of its key column."""
         return self.names[0]
 
-    def create(self) -> tuple[str, ...]:
-        """The statements that make it."""
+    def create(self, *, unless_there: bool = False) -> tuple[str, ...]:
+        """The statements that make it; SQLite keeps the same text of either form."""
+        unless = "IF NOT EXISTS " if unless_there else ""
         head, *rest = self.columns
         columns = ", ".join((f"{head} PRIMARY KEY", *rest))
         return (
-            f"CREATE TABLE {self.name} ({columns}) STRICT, WITHOUT ROWID",
+            f"CREATE TABLE {unless}{self.name} ({columns}) STRICT, WITHOUT ROWID",
             *(
-                f"CREATE INDEX {self.name}_by_{column} ON {self.name} ({column})"
+                f"CREATE INDEX {unless}{self.name}_by_{column} ON {self.name} ({column})"
                 for column in self.indexes
             ),
         )
+
+    def at(self, version: int) -> "Table":
+        """The table as a version of the description has it."""
+        columns = (definition for since, definition in self.added if since <= version)
+        return replace(self, columns=(*self.columns, *columns), added=())
 
 
 PRODUCT = Table(
@@ -173,4 +189,10 @@ TABLES = (
     REGISTER,
     PARAMETERS,
 )
+"""Every table, as the first version has it and with what was added later."""
 CREATE_STEP = tuple(statement for table in TABLES for statement in table.create())
+
+
+def tables_at(version: int) -> tuple[Table, ...]:
+    """The tables of a version of the description."""
+    return tuple(table.at(version) for table in TABLES if table.since <= version)

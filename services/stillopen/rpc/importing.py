@@ -17,6 +17,7 @@ IDLE_S = 120.0
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,7 +75,7 @@ async def check_rows(
     """
     refusals = Refusals()
     number = 0
-    async for rows in _in_time(batches):
+    async for rows in in_time(batches):
         right: list[tuple[int, Value]] = []
         for in_message, row in enumerate(rows):
             number += 1
@@ -91,17 +92,17 @@ async def check_rows(
     return refusals
 
 
-async def _in_time(batches: AsyncIterator[Iterable[Row]]) -> AsyncIterator[Iterable[Row]]:
+async def in_time(parts: AsyncIterator[Part]) -> AsyncIterator[Part]:
     """The same; an import of which nothing comes any more does not keep others waiting."""
     while True:
         try:
             async with asyncio.timeout(IDLE_S):
-                rows = await anext(batches, None)
+                part = await anext(parts, None)
         except TimeoutError:
             raise invalid("rows", f"none came for {IDLE_S:.0f} seconds") from None
-        if rows is None:
+        if part is None:
             return
-        yield rows
+        yield part
 
 
 async def collect(

@@ -141,6 +141,8 @@ def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
         transaction_upload_interval_s=profile.transaction_upload_interval_s,
         new_offline_database_check_interval_s=profile.new_offline_database_check_interval_s,
         upload_transaction_size=profile.upload_transaction_size,
+        excluded_jobs=profile.excluded_jobs,
+        excluded_tables=profile.excluded_tables,
     )
 
 
@@ -162,6 +164,8 @@ def profile_from(message: types_pb2.OfflineProfile) -> OfflineProfile:
         pause_offline_sync=message.pause_offline_sync,
         transaction_upload_interval_s=message.transaction_upload_interval_s,
         new_offline_database_check_interval_s=message.new_offline_database_check_interval_s,
+        excluded_jobs=tuple(sorted(set(message.excluded_jobs))),
+        excluded_tables=tuple(sorted(set(message.excluded_tables))),
     )
     if message.HasField("system_health_check_interval_s"):
         said = replace(said, system_health_check_interval_s=message.system_health_check_interval_s)

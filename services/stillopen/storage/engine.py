@@ -6,8 +6,11 @@ and its arguments. Whatever becomes of the caller, a write that began runs to it
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+from stillopen.storage.schema import Schema
 
 T = TypeVar("T")
 
@@ -55,11 +58,23 @@ Work = Callable[[Session], T]
 """A transaction: reads, writes, returns; raising undoes it."""
 
 
+class OpenEngine(Protocol):
+    """How databases are opened."""
+
+    def __call__(self, path: Path, schema: Schema, *, durable: bool = True) -> Awaitable["Engine"]:
+        """Opens or creates the database at `path`."""
+        ...
+
+
 class Engine(Protocol):
     """A database: writes one at a time and durable, reads that see one moment."""
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` and returns when it is durable; when it raises, nothing changed."""
+        ...
+
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """The same, alone in its commit, with another database to read as schema `package`."""
         ...
 
     async def read(self, work: Work[T]) -> T:

@@ -6,6 +6,7 @@ or the commit fails, every member runs again alone (protocol rule 14).
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from stillopen.core.errors import Misuse, Reason, Refused
@@ -18,6 +19,10 @@ _SYNC_ERRORS = {
     sqlite3.SQLITE_IOERR_FSYNC,
     sqlite3.SQLITE_IOERR_DIR_FSYNC,
 }
+
+
+_UNREADABLE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+"""Whoever reads is told the same as of a damaged page: the file may be gone."""
 
 
 class SyncFailedError(BaseException):
@@ -49,6 +54,15 @@ def run_group(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> lis
     return results
 
 
+def run_with(connection: sqlite3.Connection, database: Path, work: Work[Any]) -> Result:
+    """Runs a work alone, with another database as schema `package`."""
+    connection.execute("ATTACH ? AS package", (f"{database.absolute().as_uri()}?mode=ro",))
+    try:
+        return _run_alone(connection, work)
+    finally:
+        connection.execute("DETACH package")
+
+
 def _run_alone(connection: sqlite3.Connection, work: Work[Any]) -> Result:
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -69,10 +83,12 @@ def _undo(connection: sqlite3.Connection, error: Exception) -> None:
 
 def run_read(connection: sqlite3.Connection, work: Work[Any]) -> Any:
     """Runs a work that only reads, on one committed state."""
-    connection.execute("BEGIN")
     try:
+        connection.execute("BEGIN")
         return work(Session(connection))
     except sqlite3.Error as error:
+        if _code(error) & 0xFF in _UNREADABLE:
+            raise Misuse(Reason.DATABASE_DAMAGED, f"a database cannot be read: {error}") from error
         raise translate(error) from error
     finally:
         if connection.in_transaction:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from stillopen.storage.engine import Engine, Work
 from stillopen.storage.files import open_writer
-from stillopen.storage.group import run_group, run_read
+from stillopen.storage.group import run_group, run_read, run_with
 from stillopen.storage.schema import Schema
 
 T = TypeVar("T")
@@ -21,6 +21,14 @@ class InlineEngine:
     async def write(self, work: Work[T]) -> T:
         """Runs and commits `work`."""
         [(value, failure)] = run_group(self._connection, [work])
+        if failure is not None:
+            raise failure
+        result: T = value
+        return result
+
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Runs and commits `work`, with another database at hand."""
+        value, failure = run_with(self._connection, database, work)
         if failure is not None:
             raise failure
         result: T = value

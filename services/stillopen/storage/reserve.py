@@ -78,6 +78,10 @@ class ReservedEngine:
             self._reserve.give_up()  # another write may have done so, and there is room now
         return await self._inner.write(work)
 
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Writes with another database at hand; the reserve is not for that."""
+        return await self._inner.write_with(database, work)
+
     async def read(self, work: Work[T]) -> T:
         """Reads."""
         return await self._inner.read(work)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ import aiosqlite
 from stillopen.core.errors import Misuse, Reason
 from stillopen.storage.engine import Engine, Work
 from stillopen.storage.files import Hold, open_reader, open_writer
-from stillopen.storage.group import SyncFailedError, run_group, run_read
+from stillopen.storage.group import Result, SyncFailedError, run_group, run_read, run_with
 from stillopen.storage.schema import Schema
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ class _Thread(aiosqlite.Connection):
 class _Waiting:
     work: Work[Any]
     done: asyncio.Future[Any]
+    database: Path | None = None
+    """Another database that it needs; it is then alone in its commit."""
 
 
 class SqliteEngine:
@@ -56,9 +59,16 @@ class SqliteEngine:
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` with whatever else waits, in one commit; returns when it is durable."""
+        return await self._write(work, None)
+
+    async def write_with(self, database: Path, work: Work[T]) -> T:
+        """Runs `work` alone in its commit, with another database at hand."""
+        return await self._write(work, database)
+
+    async def _write(self, work: Work[T], database: Path | None) -> T:
         if self._closing:
             raise Misuse(Reason.INTERNAL, "the database is closed")
-        waiting = _Waiting(work, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(work, asyncio.get_running_loop().create_future(), database)
         await self._queue.put(waiting)
         if self._committing.done() and not waiting.done.done():
             raise Misuse(Reason.INTERNAL, "the database is closed")
@@ -100,8 +110,19 @@ class SqliteEngine:
                 await self._commit(group)
 
     async def _commit(self, group: list[_Waiting]) -> None:
+        # One that needs another database is alone in its commit; the order stays.
+        for _, members in groupby(group, lambda member: id(member) if member.database else 0):
+            await self._carry_out(list(members))
+
+    async def _run(self, group: list[_Waiting]) -> list[Result]:
+        first = group[0]
+        if first.database is not None:
+            return [await self._writer.call(run_with, first.database, first.work)]
+        return await self._writer.call(run_group, [member.work for member in group])
+
+    async def _carry_out(self, group: list[_Waiting]) -> None:
         try:
-            results = await self._writer.call(run_group, [member.work for member in group])
+            results = await self._run(group)
         except SyncFailedError as error:
             # What the disk holds is unknown now; only a fresh start may find out.
             sys.stderr.write(f"stillopen: the disk failed to flush ({error}); stopping at once\n")

@@ -1,21 +1,22 @@
 """SyncService: the shell around the server's half of a stream."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 
-from stillopen.core.errors import Reason, Refused
+from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
 from stillopen.core.turns import Turns
 from stillopen.replication.frames import BATCH_ENTRIES_MAX, MISSED_MAX
 from stillopen.replication.news import News
 from stillopen.replication.ports import JournalSink, PackageSource
 from stillopen.replication.reports import ReportSink
+from stillopen.replication.sending import Declined, Offer
 from stillopen.replication.server_half import (
+    Answered,
     Claim,
-    Declined,
     Effect,
     Keep,
     Met,
-    Offer,
     ServerHalf,
     Store,
 )
@@ -23,8 +24,10 @@ from stillopen.rpc.context import Context
 from stillopen.rpc.identity import Caller, CallerKind, Gate
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import streams
+from stillopen.sync.questions import Questions
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
+LOG = logging.getLogger("stillopen.sync")
 SERVICE = "stillopen.v1.SyncService"
 INTERVAL_CHECK_S = 5.0
 """How soon it is noticed that packages may be offered more often."""
@@ -51,6 +54,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self._heartbeat_s = heartbeat_s
         self._kinds = kinds
         self._streams: dict[Caller, asyncio.Task[None]] = {}
+        self._questions: dict[str, Questions] = {}
+        """Those of the newest stream of each name."""
         self._turns = Turns()
 
     @streams
@@ -76,13 +81,14 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         )
         if older := self._streams.get(caller):
             older.cancel()
+        questions = self._questions[caller.name] = session.questions
         task = asyncio.create_task(session.run(request_iterator), name=f"stream of {caller.name}")
-        task.add_done_callback(lambda _: session.wake.tell())  # it may end before it began
+        task.add_done_callback(lambda _: session.end())  # it may end before it began
         self._streams[caller] = task
         try:
             while not task.done():
                 version = session.wake.version
-                while (frame := half.take()) is not None:
+                while (frame := session.take()) is not None:
                     yield frame
                 await session.wake.after(version)
             if task.cancelled():
@@ -92,6 +98,18 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             task.cancel()
             if self._streams.get(caller) is task:
                 del self._streams[caller]
+            if self._questions.get(caller.name) is questions:
+                del self._questions[caller.name]
+
+    async def ask(self, name: str, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
+        """Asks the replica of a caller what ranges of a table come to.
+
+        Unreachable when it has no stream, the stream ends, or no answer comes in a minute.
+        """
+        questions = self._questions.get(name)
+        if questions is None:
+            raise Unreachable(Reason.UNREACHABLE, f"{name} is not connected")
+        return await questions.ask(asked)
 
 
 class _Session:
@@ -117,6 +135,21 @@ class _Session:
         self._reports = reports
         self._heartbeat_s = heartbeat_s
         self.wake = News()
+        self._room = News()
+        """Told when another block of a package may be read."""
+        self.questions = Questions(half, self.wake, name)
+
+    def take(self) -> sync_pb2.SyncResponse | None:
+        """The next frame to send."""
+        frame = self._half.take()
+        if frame is not None and frame.HasField("package_block"):
+            self._room.tell()
+        return frame
+
+    def end(self) -> None:
+        """Tells everybody who waits that the stream ended."""
+        self.questions.close()
+        self.wake.tell()
 
     async def run(self, frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:
         """Runs until the client closes the stream, falls silent or sends what it must not."""
@@ -125,6 +158,7 @@ class _Session:
                 others = [
                     group.create_task(self._watch_journals()),
                     group.create_task(self._watch_packages()),
+                    group.create_task(self._read_blocks()),
                     group.create_task(self._beat()),
                 ]
                 await self._receive(frames)
@@ -132,8 +166,6 @@ class _Session:
                     other.cancel()
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
-        finally:
-            self.wake.tell()
 
     async def _receive(self, frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:
         loop = asyncio.get_running_loop()
@@ -166,11 +198,24 @@ class _Session:
                     now_s = asyncio.get_running_loop().time()
                     if self._turns.met(self._name, instance, now_s):
                         await self._journals.took_turns(self._name, instance)
-                case Offer(cursor):
-                    todo += self._half.offered(await self._packages.newest(self._name, cursor))
+                case Offer() as offer:
+                    todo += await self._look(offer)
+                case Answered(digests):
+                    self.questions.answered(digests)
                 case Declined(cursor, message):
                     await self._packages.refused(self._name, cursor, message)
             self.wake.tell()
+
+    async def _look(self, offer: Offer) -> list[Effect]:
+        try:
+            package = await self._packages.newest(self._name, offer.cursor)
+        except StillopenError as error:
+            # Journals go on: a source without room for a package may still have some for sales.
+            LOG.warning("no package for %s: %s", self._name, error)
+            return self._half.missed(offer)
+        effects = self._half.offered(offer, package)
+        self._room.tell()
+        return effects
 
     async def _watch_journals(self) -> None:
         known = self._journals.news.version
@@ -193,8 +238,20 @@ class _Session:
             while (wait_s := offered_s + self._packages.offer_interval_s() - loop.time()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(min(wait_s, INTERVAL_CHECK_S))
             offered_s, known = loop.time(), self._packages.news.version
-            if self._half.may_offer:
-                await self._carry_out([Offer(self._half.cursor)])
+            await self._carry_out(self._half.look())
+
+    async def _read_blocks(self) -> None:
+        """Reads what is sent next of a package; ends the stream when the file is gone.
+
+        Its client comes back, and gets what is there then.
+        """
+        while True:
+            version = self._room.version
+            while (wanted := self._half.wanted_block) is not None:
+                data = await self._packages.block(wanted.package, wanted.offset, wanted.size)
+                self._half.block(wanted, data)
+                self.wake.tell()
+            await self._room.after(version)
 
     async def _beat(self) -> None:
         while True:

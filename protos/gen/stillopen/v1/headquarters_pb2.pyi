@@ -223,6 +223,33 @@ UPLOAD_STATE_APPLY_FAILED: UploadState.ValueType  # 5
 UPLOAD_STATE_READ_FAILED: UploadState.ValueType  # 6
 """Entries came damaged."""
 
+class _DifferenceKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DifferenceKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_DifferenceKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    DIFFERENCE_KIND_UNSPECIFIED: _DifferenceKind.ValueType  # 0
+    """Not said."""
+    DIFFERENCE_KIND_MISSING: _DifferenceKind.ValueType  # 1
+    """The replica lacks the row."""
+    DIFFERENCE_KIND_EXTRA: _DifferenceKind.ValueType  # 2
+    """The replica has a row that headquarters has not."""
+    DIFFERENCE_KIND_OTHER: _DifferenceKind.ValueType  # 3
+    """Both have it, and it says another thing."""
+
+class DifferenceKind(_DifferenceKind, metaclass=_DifferenceKindEnumTypeWrapper):
+    """How a row differs."""
+
+DIFFERENCE_KIND_UNSPECIFIED: DifferenceKind.ValueType  # 0
+"""Not said."""
+DIFFERENCE_KIND_MISSING: DifferenceKind.ValueType  # 1
+"""The replica lacks the row."""
+DIFFERENCE_KIND_EXTRA: DifferenceKind.ValueType  # 2
+"""The replica has a row that headquarters has not."""
+DIFFERENCE_KIND_OTHER: DifferenceKind.ValueType  # 3
+"""Both have it, and it says another thing."""
+
 @typing.final
 class ImportProductsRequest(message.Message):
     """Request of ImportProducts: a part of the rows."""
@@ -3434,6 +3461,7 @@ class Replica(message.Message):
     STATE_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     LAST_CONTACT_TIME_FIELD_NUMBER: builtins.int
+    EXCLUDED_TABLES_FIELD_NUMBER: builtins.int
     store_id: builtins.str
     """The store, for its channel's; also that of the register."""
     register_id: builtins.str
@@ -3454,6 +3482,10 @@ class Replica(message.Message):
     def last_contact_time(self) -> timestamp_pb2.Timestamp:
         """When it was last heard; absent for never."""
 
+    @builtins.property
+    def excluded_tables(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The tables that are left out for it, by name."""
+
     def __init__(
         self,
         *,
@@ -3466,10 +3498,11 @@ class Replica(message.Message):
         state: DownloadState.ValueType = ...,
         message: builtins.str = ...,
         last_contact_time: timestamp_pb2.Timestamp | None = ...,
+        excluded_tables: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["last_contact_time", b"last_contact_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["behind", b"behind", "group_id", b"group_id", "last_contact_time", b"last_contact_time", "message", b"message", "newest_sequence", b"newest_sequence", "register_id", b"register_id", "sequence", b"sequence", "state", b"state", "store_id", b"store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["behind", b"behind", "excluded_tables", b"excluded_tables", "group_id", b"group_id", "last_contact_time", b"last_contact_time", "message", b"message", "newest_sequence", b"newest_sequence", "register_id", b"register_id", "sequence", b"sequence", "state", b"state", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3956,5 +3989,311 @@ class ListLateTransactionsResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CompareReplicaRequest(message.Message):
+    """Request of CompareReplica."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    TABLES_FIELD_NUMBER: builtins.int
+    DIFFERENCES_MAX_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """The store whose channel is compared."""
+    register_id: builtins.str
+    """A register of the store, to be compared in the channel's stead; empty for the channel."""
+    differences_max: builtins.int
+    """The most rows that are named; absent means 1,000."""
+    @builtins.property
+    def tables(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The tables, by name; none for every one that the replica has."""
+
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+        register_id: builtins.str = ...,
+        tables: abc.Iterable[builtins.str] | None = ...,
+        differences_max: builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_differences_max", b"_differences_max", "differences_max", b"differences_max"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_differences_max", b"_differences_max", "differences_max", b"differences_max", "register_id", b"register_id", "store_id", b"store_id", "tables", b"tables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__differences_max: _TypeAlias = typing.Literal["differences_max"]  # noqa: Y015
+    _WhichOneofArgType__differences_max: _TypeAlias = typing.Literal["_differences_max", b"_differences_max"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__differences_max) -> _WhichOneofReturnType__differences_max | None: ...
+
+@typing.final
+class CompareReplicaResponse(message.Message):
+    """Response of CompareReplica: how far it is, or rows that differ, or the end."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    DIFFERENCE_FIELD_NUMBER: builtins.int
+    SUMMARY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def progress(self) -> CompareProgress:
+        """A table was begun, or gone on with."""
+
+    @builtins.property
+    def difference(self) -> RowDifference:
+        """A row that is another."""
+
+    @builtins.property
+    def summary(self) -> CompareSummary:
+        """What was found in all; the last of the stream."""
+
+    def __init__(
+        self,
+        *,
+        progress: CompareProgress | None = ...,
+        difference: RowDifference | None = ...,
+        summary: CompareSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["difference", b"difference", "part", b"part", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["difference", b"difference", "part", b"part", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = typing.Literal["progress", "difference", "summary"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+@typing.final
+class CompareProgress(message.Message):
+    """How far a comparison is."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: builtins.int
+    COMPARED_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    table: builtins.str
+    """The table."""
+    compared: builtins.int
+    """How many of its rows at headquarters were compared."""
+    rows: builtins.int
+    """How many there are at headquarters."""
+    def __init__(
+        self,
+        *,
+        table: builtins.str = ...,
+        compared: builtins.int = ...,
+        rows: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["compared", b"compared", "rows", b"rows", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RowDifference(message.Message):
+    """A row that is another at the replica."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    ON_ITS_WAY_FIELD_NUMBER: builtins.int
+    table: builtins.str
+    """The table."""
+    key: builtins.str
+    """The key of the row."""
+    kind: DifferenceKind.ValueType
+    """How it differs."""
+    on_its_way: builtins.bool
+    """True when headquarters changed it and no package that the replica has could hold that yet."""
+    def __init__(
+        self,
+        *,
+        table: builtins.str = ...,
+        key: builtins.str = ...,
+        kind: DifferenceKind.ValueType = ...,
+        on_its_way: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "kind", b"kind", "on_its_way", b"on_its_way", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CompareSummary(message.Message):
+    """What a comparison found."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    DIFFERENCES_FIELD_NUMBER: builtins.int
+    ON_THEIR_WAY_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    NEWEST_SEQUENCE_FIELD_NUMBER: builtins.int
+    rows: builtins.int
+    """Rows compared, as headquarters has them."""
+    differences: builtins.int
+    """Rows that differ, those on their way left out."""
+    on_their_way: builtins.int
+    """Rows that differ and are on their way."""
+    sequence: builtins.int
+    """Through which package of its log the replica has everything."""
+    newest_sequence: builtins.int
+    """The newest package of that log."""
+    def __init__(
+        self,
+        *,
+        rows: builtins.int = ...,
+        differences: builtins.int = ...,
+        on_their_way: builtins.int = ...,
+        sequence: builtins.int = ...,
+        newest_sequence: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["differences", b"differences", "newest_sequence", b"newest_sequence", "on_their_way", b"on_their_way", "rows", b"rows", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ExportPackageRequest(message.Message):
+    """Request of ExportPackage."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """The store whose channel it is for."""
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ExportPackageResponse(message.Message):
+    """Response of ExportPackage: first what it is, then its bytes in order."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: builtins.int
+    DATA_FIELD_NUMBER: builtins.int
+    data: builtins.bytes
+    """At most 256 KiB of it."""
+    @builtins.property
+    def file(self) -> PackageFile:
+        """Where a replica stands with it, and its size in bytes."""
+
+    def __init__(
+        self,
+        *,
+        file: PackageFile | None = ...,
+        data: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["data", b"data", "file", b"file", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["data", b"data", "file", b"file", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = typing.Literal["file", "data"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+@typing.final
+class PackageFile(message.Message):
+    """A package in a file."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name."""
+    size: builtins.int
+    """Its size in bytes."""
+    digest: builtins.bytes
+    """Its SHA-256."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        size: builtins.int = ...,
+        digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "name", b"name", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportJournalRequest(message.Message):
+    """Request of ImportJournal: a part of it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: builtins.int
+    LANES_FIELD_NUMBER: builtins.int
+    ENTRIES_FIELD_NUMBER: builtins.int
+    store_id: builtins.str
+    """The store, in the first part."""
+    @builtins.property
+    def lanes(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.LaneClaim]:
+        """Lanes as the channel knew them; each before its first entry."""
+
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[types_pb2.Entry]:
+        """Entries; at most 1,000 in one part."""
+
+    def __init__(
+        self,
+        *,
+        store_id: builtins.str = ...,
+        lanes: abc.Iterable[sync_pb2.LaneClaim] | None = ...,
+        entries: abc.Iterable[types_pb2.Entry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "lanes", b"lanes", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportJournalResponse(message.Message):
+    """Response of ImportJournal."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LANES_FIELD_NUMBER: builtins.int
+    ENTRIES_NEW_FIELD_NUMBER: builtins.int
+    ENTRIES_DAMAGED_FIELD_NUMBER: builtins.int
+    entries_new: builtins.int
+    """How many entries were new."""
+    entries_damaged: builtins.int
+    """How many were damaged and kept as such."""
+    @builtins.property
+    def lanes(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.LaneState]:
+        """What is here of each lane that was named."""
+
+    def __init__(
+        self,
+        *,
+        lanes: abc.Iterable[sync_pb2.LaneState] | None = ...,
+        entries_new: builtins.int = ...,
+        entries_damaged: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries_damaged", b"entries_damaged", "entries_new", b"entries_new", "lanes", b"lanes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

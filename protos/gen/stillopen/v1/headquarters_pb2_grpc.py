@@ -274,6 +274,21 @@ class HeadquartersServiceStub:
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsResponse.FromString,
                 _registered_method=True)
+        self.CompareReplica = channel.unary_stream(
+                '/stillopen.v1.HeadquartersService/CompareReplica',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.CompareReplicaRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.CompareReplicaResponse.FromString,
+                _registered_method=True)
+        self.ExportPackage = channel.unary_stream(
+                '/stillopen.v1.HeadquartersService/ExportPackage',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ExportPackageRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ExportPackageResponse.FromString,
+                _registered_method=True)
+        self.ImportJournal = channel.stream_unary(
+                '/stillopen.v1.HeadquartersService/ImportJournal',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportJournalRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportJournalResponse.FromString,
+                _registered_method=True)
         self.ClosePeriod = channel.unary_unary(
                 '/stillopen.v1.HeadquartersService/ClosePeriod',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ClosePeriodRequest.SerializeToString,
@@ -679,6 +694,31 @@ class HeadquartersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareReplica(self, request, context):
+        """Compares the rows of a replica with headquarters' own, range by range, over the stream that its
+        channel keeps open; streams how far it is and the rows that differ. UNAVAILABLE with UNREACHABLE
+        when the place has no stream, NOT_FOUND with NAME_UNKNOWN for a store or register that is not known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPackage(self, request, context):
+        """Streams the snapshot that a store's channel would get, for a store that has no line. NOT_FOUND with
+        NAME_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportJournal(self, request_iterator, context):
+        """Takes the journals of a store that has no line, as its channel exported them; answers with what is
+        here of each lane. Entries that are here already change nothing. Audited.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ClosePeriod(self, request, context):
         """Closes a period: sales until its end are counted. FAILED_PRECONDITION with INCOMPLETE while a
         register may have sales of it that are not here, unless a reason is given to close all the same;
@@ -1007,6 +1047,21 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
                     servicer.ListUploadSessions,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsResponse.SerializeToString,
+            ),
+            'CompareReplica': grpc.unary_stream_rpc_method_handler(
+                    servicer.CompareReplica,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.CompareReplicaRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.CompareReplicaResponse.SerializeToString,
+            ),
+            'ExportPackage': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportPackage,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ExportPackageRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ExportPackageResponse.SerializeToString,
+            ),
+            'ImportJournal': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportJournal,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ImportJournalRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ImportJournalResponse.SerializeToString,
             ),
             'ClosePeriod': grpc.unary_unary_rpc_method_handler(
                     servicer.ClosePeriod,
@@ -2343,6 +2398,87 @@ class HeadquartersService:
             '/stillopen.v1.HeadquartersService/ListUploadSessions',
             stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsRequest.SerializeToString,
             stillopen_dot_v1_dot_headquarters__pb2.ListUploadSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareReplica(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/CompareReplica',
+            stillopen_dot_v1_dot_headquarters__pb2.CompareReplicaRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.CompareReplicaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPackage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ExportPackage',
+            stillopen_dot_v1_dot_headquarters__pb2.ExportPackageRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ExportPackageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportJournal(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stillopen.v1.HeadquartersService/ImportJournal',
+            stillopen_dot_v1_dot_headquarters__pb2.ImportJournalRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ImportJournalResponse.FromString,
             options,
             channel_credentials,
             insecure,

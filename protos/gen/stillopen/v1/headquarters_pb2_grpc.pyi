@@ -127,6 +127,19 @@ class HeadquartersServiceStub:
     """Lists download sessions: one for each package and replica, the newest first."""
     ListUploadSessions: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListUploadSessionsRequest, headquarters_pb2.ListUploadSessionsResponse]
     """Lists upload sessions: how far the journal of each register is on its way."""
+    CompareReplica: aio.UnaryStreamMultiCallable[headquarters_pb2.CompareReplicaRequest, headquarters_pb2.CompareReplicaResponse]
+    """Compares the rows of a replica with headquarters' own, range by range, over the stream that its
+    channel keeps open; streams how far it is and the rows that differ. UNAVAILABLE with UNREACHABLE
+    when the place has no stream, NOT_FOUND with NAME_UNKNOWN for a store or register that is not known.
+    """
+    ExportPackage: aio.UnaryStreamMultiCallable[headquarters_pb2.ExportPackageRequest, headquarters_pb2.ExportPackageResponse]
+    """Streams the snapshot that a store's channel would get, for a store that has no line. NOT_FOUND with
+    NAME_UNKNOWN.
+    """
+    ImportJournal: aio.StreamUnaryMultiCallable[headquarters_pb2.ImportJournalRequest, headquarters_pb2.ImportJournalResponse]
+    """Takes the journals of a store that has no line, as its channel exported them; answers with what is
+    here of each lane. Entries that are here already change nothing. Audited.
+    """
     ClosePeriod: aio.UnaryUnaryMultiCallable[headquarters_pb2.ClosePeriodRequest, headquarters_pb2.ClosePeriodResponse]
     """Closes a period: sales until its end are counted. FAILED_PRECONDITION with INCOMPLETE while a
     register may have sales of it that are not here, unless a reason is given to close all the same;
@@ -560,6 +573,37 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[headquarters_pb2.ListUploadSessionsRequest, abc.Awaitable[headquarters_pb2.ListUploadSessionsResponse]],
     ) -> abc.Awaitable[headquarters_pb2.ListUploadSessionsResponse]:
         """Lists upload sessions: how far the journal of each register is on its way."""
+
+    @abc_1.abstractmethod
+    def CompareReplica(
+        self,
+        request: headquarters_pb2.CompareReplicaRequest,
+        context: aio.ServicerContext[headquarters_pb2.CompareReplicaRequest, abc.AsyncIterator[headquarters_pb2.CompareReplicaResponse]],
+    ) -> abc.AsyncIterator[headquarters_pb2.CompareReplicaResponse]:
+        """Compares the rows of a replica with headquarters' own, range by range, over the stream that its
+        channel keeps open; streams how far it is and the rows that differ. UNAVAILABLE with UNREACHABLE
+        when the place has no stream, NOT_FOUND with NAME_UNKNOWN for a store or register that is not known.
+        """
+
+    @abc_1.abstractmethod
+    def ExportPackage(
+        self,
+        request: headquarters_pb2.ExportPackageRequest,
+        context: aio.ServicerContext[headquarters_pb2.ExportPackageRequest, abc.AsyncIterator[headquarters_pb2.ExportPackageResponse]],
+    ) -> abc.AsyncIterator[headquarters_pb2.ExportPackageResponse]:
+        """Streams the snapshot that a store's channel would get, for a store that has no line. NOT_FOUND with
+        NAME_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
+    def ImportJournal(
+        self,
+        request_iterator: abc.AsyncIterator[headquarters_pb2.ImportJournalRequest],
+        context: aio.ServicerContext[abc.AsyncIterator[headquarters_pb2.ImportJournalRequest], abc.Awaitable[headquarters_pb2.ImportJournalResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ImportJournalResponse]:
+        """Takes the journals of a store that has no line, as its channel exported them; answers with what is
+        here of each lane. Entries that are here already change nothing. Audited.
+        """
 
     @abc_1.abstractmethod
     def ClosePeriod(

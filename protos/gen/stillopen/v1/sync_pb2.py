@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stillopen.v1 import types_pb2 as stillopen_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stillopen/v1/sync.proto\x12\x0cstillopen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stillopen/v1/types.proto\"\x86\x02\n\x0bSyncRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stillopen.v1.HelloH\x00\x12(\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x15.stillopen.v1.EntriesH\x00\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x37\n\x0fpackage_applied\x18\x04 \x01(\x0b\x32\x1c.stillopen.v1.PackageAppliedH\x00\x12\x37\n\x0fpackage_refused\x18\x05 \x01(\x0b\x32\x1c.stillopen.v1.PackageRefusedH\x00\x42\x07\n\x05\x66rame\"\xda\x02\n\x0cSyncResponse\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stillopen.v1.WelcomeH\x00\x12&\n\x06stored\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.StoredH\x00\x12&\n\x06resend\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.ResendH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x33\n\rpackage_begin\x18\x05 \x01(\x0b\x32\x1a.stillopen.v1.PackageBeginH\x00\x12\x33\n\rpackage_block\x18\x06 \x01(\x0b\x32\x1a.stillopen.v1.PackageBlockH\x00\x12/\n\x0bpackage_end\x18\x07 \x01(\x0b\x32\x18.stillopen.v1.PackageEndH\x00\x42\x07\n\x05\x66rame\"\xca\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12$\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x10\n\x08instance\x18\x05 \x01(\x06\x12-\n\x07reports\x18\x06 \x03(\x0b\x32\x1c.stillopen.v1.RegisterReport\"\x85\x03\n\x0eRegisterReport\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x31\n\rreported_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07offline\x18\x03 \x01(\x08\x12\x16\n\x0eoffline_reason\x18\x04 \x01(\t\x12\x36\n\x12offline_since_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fwaiting_entries\x18\x06 \x01(\x04\x12+\n\x0ewaiting_amount\x18\x07 \x01(\x0b\x32\x13.stillopen.v1.Money\x12$\n\x06\x63ursor\x18\x08 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x1a\n\x12parameters_version\x18\t \x01(\x04\x12\x18\n\x10software_version\x18\n \x01(\t\x12\x0f\n\x07missing\x18\x0b \x03(\t\x12\x17\n\x0fpackage_refusal\x18\x0c \x01(\t\"\xf0\x01\n\tLaneClaim\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\r\n\x05\x66irst\x18\x03 \x01(\x04\x12\x0c\n\x04head\x18\x04 \x01(\x04\x12\x13\n\x0bhead_digest\x18\x05 \x01(\x0c\x12\x10\n\x08\x62\x65lieved\x18\x06 \x01(\x04\x12\x14\n\x0c\x63laimed_head\x18\x07 \x01(\x04\x12\r\n\x05heard\x18\x08 \x01(\x08\x12)\n\x07missing\x18\t \x03(\x0b\x32\x18.stillopen.v1.EntryRange\x12+\n\x06\x61larms\x18\n \x03(\x0e\x32\x1b.stillopen.v1.LaneAlarmKind\"\x98\x01\n\tLaneState\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x16\n\x0estored_through\x18\x03 \x01(\x04\x12\x1c\n\x14headquarters_through\x18\x04 \x01(\x04\x12\x15\n\rpurge_through\x18\x05 \x01(\x04\x12\x1a\n\x12headquarters_knows\x18\x06 \x01(\x08\"F\n\x06\x43ursor\x12\x12\n\ngeneration\x18\x01 \x01(\x06\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0epackage_digest\x18\x03 \x01(\x0c\"\x92\x01\n\x06Limits\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x01 \x01(\r\x12\x19\n\x11\x62\x61tch_entries_max\x18\x02 \x01(\r\x12\x1d\n\x15\x62\x61tches_in_flight_max\x18\x03 \x01(\r\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.Limits\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneState\">\n\x07\x45ntries\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12$\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x13.stillopen.v1.Entry\"?\n\x06Stored\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12&\n\x05lanes\x18\x02 \x03(\x0b\x32\x17.stillopen.v1.LaneState\":\n\x06Resend\x12\x30\n\tpositions\x18\x01 \x03(\x0b\x32\x1d.stillopen.v1.JournalPosition\"b\n\tHeartbeat\x12&\n\x05lanes\x18\x01 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12-\n\x07reports\x18\x02 \x03(\x0b\x32\x1c.stillopen.v1.RegisterReport\"f\n\x0cPackageBegin\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\"\n\x04\x62\x61se\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"\x1c\n\x0cPackageBlock\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x0c\n\nPackageEnd\"6\n\x0ePackageApplied\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"W\n\x0ePackageRefused\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2P\n\x0bSyncService\x12\x41\n\x04Sync\x12\x19.stillopen.v1.SyncRequest\x1a\x1a.stillopen.v1.SyncResponse(\x01\x30\x01\x42=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stillopen/v1/sync.proto\x12\x0cstillopen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stillopen/v1/types.proto\"\xe9\x02\n\x0bSyncRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stillopen.v1.HelloH\x00\x12(\n\x07\x65ntries\x18\x02 \x01(\x0b\x32\x15.stillopen.v1.EntriesH\x00\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x37\n\x0fpackage_applied\x18\x04 \x01(\x0b\x32\x1c.stillopen.v1.PackageAppliedH\x00\x12\x37\n\x0fpackage_refused\x18\x05 \x01(\x0b\x32\x1c.stillopen.v1.PackageRefusedH\x00\x12\x37\n\x0fpackages_wanted\x18\x06 \x01(\x0b\x32\x1c.stillopen.v1.PackagesWantedH\x00\x12(\n\x07\x64igests\x18\x07 \x01(\x0b\x32\x15.stillopen.v1.DigestsH\x00\x42\x07\n\x05\x66rame\"\x8f\x03\n\x0cSyncResponse\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stillopen.v1.WelcomeH\x00\x12&\n\x06stored\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.StoredH\x00\x12&\n\x06resend\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.ResendH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.stillopen.v1.HeartbeatH\x00\x12\x33\n\rpackage_begin\x18\x05 \x01(\x0b\x32\x1a.stillopen.v1.PackageBeginH\x00\x12\x33\n\rpackage_block\x18\x06 \x01(\x0b\x32\x1a.stillopen.v1.PackageBlockH\x00\x12/\n\x0bpackage_end\x18\x07 \x01(\x0b\x32\x18.stillopen.v1.PackageEndH\x00\x12\x33\n\rdigests_asked\x18\x08 \x01(\x0b\x32\x1a.stillopen.v1.DigestsAskedH\x00\x42\x07\n\x05\x66rame\"\xca\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12$\n\x06\x63ursor\x18\x04 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x10\n\x08instance\x18\x05 \x01(\x06\x12-\n\x07reports\x18\x06 \x03(\x0b\x32\x1c.stillopen.v1.RegisterReport\"\x85\x03\n\x0eRegisterReport\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x31\n\rreported_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07offline\x18\x03 \x01(\x08\x12\x16\n\x0eoffline_reason\x18\x04 \x01(\t\x12\x36\n\x12offline_since_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fwaiting_entries\x18\x06 \x01(\x04\x12+\n\x0ewaiting_amount\x18\x07 \x01(\x0b\x32\x13.stillopen.v1.Money\x12$\n\x06\x63ursor\x18\x08 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x1a\n\x12parameters_version\x18\t \x01(\x04\x12\x18\n\x10software_version\x18\n \x01(\t\x12\x0f\n\x07missing\x18\x0b \x03(\t\x12\x17\n\x0fpackage_refusal\x18\x0c \x01(\t\"\xf0\x01\n\tLaneClaim\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\r\n\x05\x66irst\x18\x03 \x01(\x04\x12\x0c\n\x04head\x18\x04 \x01(\x04\x12\x13\n\x0bhead_digest\x18\x05 \x01(\x0c\x12\x10\n\x08\x62\x65lieved\x18\x06 \x01(\x04\x12\x14\n\x0c\x63laimed_head\x18\x07 \x01(\x04\x12\r\n\x05heard\x18\x08 \x01(\x08\x12)\n\x07missing\x18\t \x03(\x0b\x32\x18.stillopen.v1.EntryRange\x12+\n\x06\x61larms\x18\n \x03(\x0e\x32\x1b.stillopen.v1.LaneAlarmKind\"\x98\x01\n\tLaneState\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x06\x12\x16\n\x0estored_through\x18\x03 \x01(\x04\x12\x1c\n\x14headquarters_through\x18\x04 \x01(\x04\x12\x15\n\rpurge_through\x18\x05 \x01(\x04\x12\x1a\n\x12headquarters_knows\x18\x06 \x01(\x08\"j\n\x06\x43ursor\x12\x12\n\ngeneration\x18\x01 \x01(\x06\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0epackage_digest\x18\x03 \x01(\x0c\x12\"\n\x05scope\x18\x04 \x01(\x0b\x32\x13.stillopen.v1.Scope\"8\n\x05Scope\x12\x17\n\x0f\x65xcluded_tables\x18\x01 \x03(\t\x12\x16\n\x0eschema_version\x18\x02 \x01(\r\"\x92\x01\n\x06Limits\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x01 \x01(\r\x12\x19\n\x11\x62\x61tch_entries_max\x18\x02 \x01(\r\x12\x1d\n\x15\x62\x61tches_in_flight_max\x18\x03 \x01(\r\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"q\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.Limits\x12&\n\x05lanes\x18\x03 \x03(\x0b\x32\x17.stillopen.v1.LaneState\">\n\x07\x45ntries\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12$\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x13.stillopen.v1.Entry\"?\n\x06Stored\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x04\x12&\n\x05lanes\x18\x02 \x03(\x0b\x32\x17.stillopen.v1.LaneState\":\n\x06Resend\x12\x30\n\tpositions\x18\x01 \x03(\x0b\x32\x1d.stillopen.v1.JournalPosition\"b\n\tHeartbeat\x12&\n\x05lanes\x18\x01 \x03(\x0b\x32\x17.stillopen.v1.LaneClaim\x12-\n\x07reports\x18\x02 \x03(\x0b\x32\x1c.stillopen.v1.RegisterReport\"f\n\x0cPackageBegin\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\"\n\x04\x62\x61se\x18\x03 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"\x1c\n\x0cPackageBlock\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x0c\n\nPackageEnd\"7\n\x0ePackagesWanted\x12%\n\x07\x63ursors\x18\x01 \x03(\x0b\x32\x14.stillopen.v1.Cursor\"\x7f\n\x0c\x44igestsAsked\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x13\n\x0bregister_id\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x05 \x03(\t\x12\x0e\n\x06to_end\x18\x06 \x01(\x08\x12\x0c\n\x04rows\x18\x07 \x01(\x08\"\xa2\x01\n\x07\x44igests\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x06\x63ursor\x18\x02 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12)\n\x06ranges\x18\x03 \x03(\x0b\x32\x19.stillopen.v1.RangeDigest\x12%\n\x04rows\x18\x04 \x03(\x0b\x32\x17.stillopen.v1.RowDigest\x12\x0f\n\x07refusal\x18\x05 \x01(\t\",\n\x0bRangeDigest\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"(\n\tRowDigest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"6\n\x0ePackageApplied\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\"W\n\x0ePackageRefused\x12$\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x14.stillopen.v1.Cursor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2P\n\x0bSyncService\x12\x41\n\x04Sync\x12\x19.stillopen.v1.SyncRequest\x1a\x1a.stillopen.v1.SyncResponse(\x01\x30\x01\x42=\n\x10org.stillopen.v1P\x01Z\x18stillopen/v1;stillopenv1\xaa\x02\x0cStillopen.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,41 +36,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020org.stillopen.v1P\001Z\030stillopen/v1;stillopenv1\252\002\014Stillopen.V1'
   _globals['_SYNCREQUEST']._serialized_start=133
-  _globals['_SYNCREQUEST']._serialized_end=395
-  _globals['_SYNCRESPONSE']._serialized_start=398
-  _globals['_SYNCRESPONSE']._serialized_end=744
-  _globals['_HELLO']._serialized_start=747
-  _globals['_HELLO']._serialized_end=949
-  _globals['_REGISTERREPORT']._serialized_start=952
-  _globals['_REGISTERREPORT']._serialized_end=1341
-  _globals['_LANECLAIM']._serialized_start=1344
-  _globals['_LANECLAIM']._serialized_end=1584
-  _globals['_LANESTATE']._serialized_start=1587
-  _globals['_LANESTATE']._serialized_end=1739
-  _globals['_CURSOR']._serialized_start=1741
-  _globals['_CURSOR']._serialized_end=1811
-  _globals['_LIMITS']._serialized_start=1814
-  _globals['_LIMITS']._serialized_end=1960
-  _globals['_WELCOME']._serialized_start=1962
-  _globals['_WELCOME']._serialized_end=2075
-  _globals['_ENTRIES']._serialized_start=2077
-  _globals['_ENTRIES']._serialized_end=2139
-  _globals['_STORED']._serialized_start=2141
-  _globals['_STORED']._serialized_end=2204
-  _globals['_RESEND']._serialized_start=2206
-  _globals['_RESEND']._serialized_end=2264
-  _globals['_HEARTBEAT']._serialized_start=2266
-  _globals['_HEARTBEAT']._serialized_end=2364
-  _globals['_PACKAGEBEGIN']._serialized_start=2366
-  _globals['_PACKAGEBEGIN']._serialized_end=2468
-  _globals['_PACKAGEBLOCK']._serialized_start=2470
-  _globals['_PACKAGEBLOCK']._serialized_end=2498
-  _globals['_PACKAGEEND']._serialized_start=2500
-  _globals['_PACKAGEEND']._serialized_end=2512
-  _globals['_PACKAGEAPPLIED']._serialized_start=2514
-  _globals['_PACKAGEAPPLIED']._serialized_end=2568
-  _globals['_PACKAGEREFUSED']._serialized_start=2570
-  _globals['_PACKAGEREFUSED']._serialized_end=2657
-  _globals['_SYNCSERVICE']._serialized_start=2659
-  _globals['_SYNCSERVICE']._serialized_end=2739
+  _globals['_SYNCREQUEST']._serialized_end=494
+  _globals['_SYNCRESPONSE']._serialized_start=497
+  _globals['_SYNCRESPONSE']._serialized_end=896
+  _globals['_HELLO']._serialized_start=899
+  _globals['_HELLO']._serialized_end=1101
+  _globals['_REGISTERREPORT']._serialized_start=1104
+  _globals['_REGISTERREPORT']._serialized_end=1493
+  _globals['_LANECLAIM']._serialized_start=1496
+  _globals['_LANECLAIM']._serialized_end=1736
+  _globals['_LANESTATE']._serialized_start=1739
+  _globals['_LANESTATE']._serialized_end=1891
+  _globals['_CURSOR']._serialized_start=1893
+  _globals['_CURSOR']._serialized_end=1999
+  _globals['_SCOPE']._serialized_start=2001
+  _globals['_SCOPE']._serialized_end=2057
+  _globals['_LIMITS']._serialized_start=2060
+  _globals['_LIMITS']._serialized_end=2206
+  _globals['_WELCOME']._serialized_start=2208
+  _globals['_WELCOME']._serialized_end=2321
+  _globals['_ENTRIES']._serialized_start=2323
+  _globals['_ENTRIES']._serialized_end=2385
+  _globals['_STORED']._serialized_start=2387
+  _globals['_STORED']._serialized_end=2450
+  _globals['_RESEND']._serialized_start=2452
+  _globals['_RESEND']._serialized_end=2510
+  _globals['_HEARTBEAT']._serialized_start=2512
+  _globals['_HEARTBEAT']._serialized_end=2610
+  _globals['_PACKAGEBEGIN']._serialized_start=2612
+  _globals['_PACKAGEBEGIN']._serialized_end=2714
+  _globals['_PACKAGEBLOCK']._serialized_start=2716
+  _globals['_PACKAGEBLOCK']._serialized_end=2744
+  _globals['_PACKAGEEND']._serialized_start=2746
+  _globals['_PACKAGEEND']._serialized_end=2758
+  _globals['_PACKAGESWANTED']._serialized_start=2760
+  _globals['_PACKAGESWANTED']._serialized_end=2815
+  _globals['_DIGESTSASKED']._serialized_start=2817
+  _globals['_DIGESTSASKED']._serialized_end=2944
+  _globals['_DIGESTS']._serialized_start=2947
+  _globals['_DIGESTS']._serialized_end=3109
+  _globals['_RANGEDIGEST']._serialized_start=3111
+  _globals['_RANGEDIGEST']._serialized_end=3155
+  _globals['_ROWDIGEST']._serialized_start=3157
+  _globals['_ROWDIGEST']._serialized_end=3197
+  _globals['_PACKAGEAPPLIED']._serialized_start=3199
+  _globals['_PACKAGEAPPLIED']._serialized_end=3253
+  _globals['_PACKAGEREFUSED']._serialized_start=3255
+  _globals['_PACKAGEREFUSED']._serialized_end=3342
+  _globals['_SYNCSERVICE']._serialized_start=3344
+  _globals['_SYNCSERVICE']._serialized_end=3424
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,8 @@ class SyncRequest(message.Message):
     HEARTBEAT_FIELD_NUMBER: builtins.int
     PACKAGE_APPLIED_FIELD_NUMBER: builtins.int
     PACKAGE_REFUSED_FIELD_NUMBER: builtins.int
+    PACKAGES_WANTED_FIELD_NUMBER: builtins.int
+    DIGESTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def hello(self) -> Hello:
         """Opens the stream."""
@@ -52,6 +54,14 @@ class SyncRequest(message.Message):
     def package_refused(self) -> PackageRefused:
         """A package is not."""
 
+    @builtins.property
+    def packages_wanted(self) -> PackagesWanted:
+        """Where the replicas stand now."""
+
+    @builtins.property
+    def digests(self) -> Digests:
+        """Answers DigestsAsked."""
+
     def __init__(
         self,
         *,
@@ -60,12 +70,14 @@ class SyncRequest(message.Message):
         heartbeat: Heartbeat | None = ...,
         package_applied: PackageApplied | None = ...,
         package_refused: PackageRefused | None = ...,
+        packages_wanted: PackagesWanted | None = ...,
+        digests: Digests | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["digests", b"digests", "entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused", "packages_wanted", b"packages_wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digests", b"digests", "entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused", "packages_wanted", b"packages_wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["hello", "entries", "heartbeat", "package_applied", "package_refused"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["hello", "entries", "heartbeat", "package_applied", "package_refused", "packages_wanted", "digests"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -82,6 +94,7 @@ class SyncResponse(message.Message):
     PACKAGE_BEGIN_FIELD_NUMBER: builtins.int
     PACKAGE_BLOCK_FIELD_NUMBER: builtins.int
     PACKAGE_END_FIELD_NUMBER: builtins.int
+    DIGESTS_ASKED_FIELD_NUMBER: builtins.int
     @builtins.property
     def welcome(self) -> Welcome:
         """Answers Hello."""
@@ -110,6 +123,10 @@ class SyncResponse(message.Message):
     def package_end(self) -> PackageEnd:
         """That was all of it."""
 
+    @builtins.property
+    def digests_asked(self) -> DigestsAsked:
+        """Asks what the rows of a table come to."""
+
     def __init__(
         self,
         *,
@@ -120,12 +137,13 @@ class SyncResponse(message.Message):
         package_begin: PackageBegin | None = ...,
         package_block: PackageBlock | None = ...,
         package_end: PackageEnd | None = ...,
+        digests_asked: DigestsAsked | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["frame", b"frame", "heartbeat", b"heartbeat", "package_begin", b"package_begin", "package_block", b"package_block", "package_end", b"package_end", "resend", b"resend", "stored", b"stored", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["digests_asked", b"digests_asked", "frame", b"frame", "heartbeat", b"heartbeat", "package_begin", b"package_begin", "package_block", b"package_block", "package_end", b"package_end", "resend", b"resend", "stored", b"stored", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["frame", b"frame", "heartbeat", b"heartbeat", "package_begin", b"package_begin", "package_block", b"package_block", "package_end", b"package_end", "resend", b"resend", "stored", b"stored", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digests_asked", b"digests_asked", "frame", b"frame", "heartbeat", b"heartbeat", "package_begin", b"package_begin", "package_block", b"package_block", "package_end", b"package_end", "resend", b"resend", "stored", b"stored", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["welcome", "stored", "resend", "heartbeat", "package_begin", "package_block", "package_end"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["welcome", "stored", "resend", "heartbeat", "package_begin", "package_block", "package_end", "digests_asked"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -364,22 +382,58 @@ class Cursor(message.Message):
     GENERATION_FIELD_NUMBER: builtins.int
     SEQUENCE_FIELD_NUMBER: builtins.int
     PACKAGE_DIGEST_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     generation: builtins.int
-    """Drawn at random when headquarters' master data begins anew; 0 when the replica has none."""
+    """Drawn at random when a log of packages begins; 0 when the replica has none. Every scope of a channel
+    group has a log of its own.
+    """
     sequence: builtins.int
     """Rises with each package within a generation."""
     package_digest: builtins.bytes
     """SHA-256 of the package."""
+    @builtins.property
+    def scope(self) -> Scope:
+        """Which tables the replica has, and in which form. Absent: all of them, in version 1."""
+
     def __init__(
         self,
         *,
         generation: builtins.int = ...,
         sequence: builtins.int = ...,
         package_digest: builtins.bytes = ...,
+        scope: Scope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "package_digest", b"package_digest", "scope", b"scope", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Scope(message.Message):
+    """Which tables a replica has. What a replica cannot read is not sent to it; what is left out for it
+    neither.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    EXCLUDED_TABLES_FIELD_NUMBER: builtins.int
+    SCHEMA_VERSION_FIELD_NUMBER: builtins.int
+    schema_version: builtins.int
+    """The version of the tables. From a client the newest that it reads; 0 is 1."""
+    @builtins.property
+    def excluded_tables(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The tables that are left out, by name, in order."""
+
+    def __init__(
+        self,
+        *,
+        excluded_tables: abc.Iterable[builtins.str] | None = ...,
+        schema_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "package_digest", b"package_digest", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["excluded_tables", b"excluded_tables", "schema_version", b"schema_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -619,6 +673,172 @@ class PackageEnd(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PackagesWanted(message.Message):
+    """Where every replica of the client stands: its own first, then those that a channel keeps for its
+    registers. It replaces what was said before, in Hello too: a replica that was lost stands nowhere.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CURSORS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def cursors(self) -> containers.RepeatedCompositeFieldContainer[Cursor]:
+        """One for each; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        cursors: abc.Iterable[Cursor] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cursors", b"cursors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DigestsAsked(message.Message):
+    """Asks a replica what ranges of a table's rows come to, so that two places can be compared without
+    sending rows. Rows are in the order of their key.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: builtins.int
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    TABLE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    BOUNDS_FIELD_NUMBER: builtins.int
+    TO_END_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    number: builtins.int
+    """Repeated in the answer."""
+    register_id: builtins.str
+    """Empty for the client's own replica; from headquarters the register that its channel asks."""
+    table: builtins.str
+    """The table."""
+    after: builtins.str
+    """The ranges: each begins after the bound before it, the first after this one. Empty begins at the
+    beginning.
+    """
+    to_end: builtins.bool
+    """True when there is a last range after the last bound, to the end of the table."""
+    rows: builtins.bool
+    """True for a digest of each row as well; at most 10,000 of them are named."""
+    @builtins.property
+    def bounds(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Each range ends with its bound; they rise. Without any there is one range, to the end. At most
+        1,000.
+        """
+
+    def __init__(
+        self,
+        *,
+        number: builtins.int = ...,
+        register_id: builtins.str = ...,
+        table: builtins.str = ...,
+        after: builtins.str = ...,
+        bounds: abc.Iterable[builtins.str] | None = ...,
+        to_end: builtins.bool = ...,
+        rows: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["after", b"after", "bounds", b"bounds", "number", b"number", "register_id", b"register_id", "rows", b"rows", "table", b"table", "to_end", b"to_end"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Digests(message.Message):
+    """What ranges come to."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: builtins.int
+    CURSOR_FIELD_NUMBER: builtins.int
+    RANGES_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    REFUSAL_FIELD_NUMBER: builtins.int
+    number: builtins.int
+    """Of which question."""
+    refusal: builtins.str
+    """Why there is no answer; empty when there is one."""
+    @builtins.property
+    def cursor(self) -> Cursor:
+        """Where the replica stands."""
+
+    @builtins.property
+    def ranges(self) -> containers.RepeatedCompositeFieldContainer[RangeDigest]:
+        """One for each range."""
+
+    @builtins.property
+    def rows(self) -> containers.RepeatedCompositeFieldContainer[RowDigest]:
+        """The rows of all ranges, when they were asked for."""
+
+    def __init__(
+        self,
+        *,
+        number: builtins.int = ...,
+        cursor: Cursor | None = ...,
+        ranges: abc.Iterable[RangeDigest] | None = ...,
+        rows: abc.Iterable[RowDigest] | None = ...,
+        refusal: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "number", b"number", "ranges", b"ranges", "refusal", b"refusal", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RangeDigest(message.Message):
+    """What the rows of a range come to."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    count: builtins.int
+    """How many there are."""
+    digest: builtins.bytes
+    """SHA-256 over them; replication/digests.py says how rows are written."""
+    def __init__(
+        self,
+        *,
+        count: builtins.int = ...,
+        digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["count", b"count", "digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RowDigest(message.Message):
+    """What a row comes to."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """Its key."""
+    digest: builtins.bytes
+    """The first eight bytes of the SHA-256 over it."""
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "key", b"key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

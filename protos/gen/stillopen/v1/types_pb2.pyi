@@ -767,6 +767,8 @@ class OfflineProfile(message.Message):
     TRANSACTION_UPLOAD_INTERVAL_S_FIELD_NUMBER: builtins.int
     NEW_OFFLINE_DATABASE_CHECK_INTERVAL_S_FIELD_NUMBER: builtins.int
     UPLOAD_TRANSACTION_SIZE_FIELD_NUMBER: builtins.int
+    EXCLUDED_JOBS_FIELD_NUMBER: builtins.int
+    EXCLUDED_TABLES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Identifies the profile."""
     timeout_s: builtins.float
@@ -813,6 +815,16 @@ class OfflineProfile(message.Message):
     """How often a register is offered a newer package; 0 at once."""
     upload_transaction_size: builtins.int
     """The most entries that a register sends at a time, up to 1,000. Absent means 1,000."""
+    @builtins.property
+    def excluded_jobs(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Distribution jobs that registers get nothing of: 1010, 1020, 1040 or 1080; the others cannot be
+        left out.
+        """
+
+    @builtins.property
+    def excluded_tables(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Tables that registers get nothing of, by name; of the same jobs."""
+
     def __init__(
         self,
         *,
@@ -835,10 +847,12 @@ class OfflineProfile(message.Message):
         transaction_upload_interval_s: builtins.float = ...,
         new_offline_database_check_interval_s: builtins.float = ...,
         upload_transaction_size: builtins.int | None = ...,
+        excluded_jobs: abc.Iterable[builtins.int] | None = ...,
+        excluded_tables: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "minimum_dwell_s", b"minimum_dwell_s", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "system_health_check_interval_s", b"system_health_check_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "description", b"description", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "new_offline_database_check_interval_s", b"new_offline_database_check_interval_s", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "pause_offline_sync", b"pause_offline_sync", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s", "transaction_upload_interval_s", b"transaction_upload_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "description", b"description", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "excluded_jobs", b"excluded_jobs", "excluded_tables", b"excluded_tables", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "new_offline_database_check_interval_s", b"new_offline_database_check_interval_s", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "pause_offline_sync", b"pause_offline_sync", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s", "transaction_upload_interval_s", b"transaction_upload_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__failure_count: _TypeAlias = typing.Literal["failure_count"]  # noqa: Y015
     _WhichOneofArgType__failure_count: _TypeAlias = typing.Literal["_failure_count", b"_failure_count"]  # noqa: Y015

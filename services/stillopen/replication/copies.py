@@ -1,0 +1,232 @@
+"""A copy of headquarters' rows, on the disk of a channel or a register.
+
+It shows the rows before a package or after it, never a mix:
+
+1. A snapshot becomes a file of its own, whole, checked and durable, before the name of the copy is
+   switched to it. Whoever reads goes on with the file before; it goes when the last has left.
+2. A delta is applied in one transaction that also moves the cursor, with the package attached.
+3. A package that is not what it was said to be is refused, and changes nothing.
+4. A copy that turns out to be damaged or missing stands nowhere: so a snapshot comes by itself.
+   What can still be read of it is read until then.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from stillopen.core.errors import Misuse, Reason, Refused
+from stillopen.replication.digests import digests_of
+from stillopen.replication.news import News
+from stillopen.replication.packages import check_package
+from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.replica_apply import (
+    apply_delta,
+    begin_replica,
+    check_way,
+    where_it_stands,
+)
+from stillopen.replication.replica_tables import SCHEMA, complete
+from stillopen.replication.scope import Scope
+from stillopen.rpc.shielded import to_its_end
+from stillopen.storage.beside import read_beside
+from stillopen.storage.draft import edit_draft
+from stillopen.storage.engine import Engine, OpenEngine, Session, Work
+from stillopen.storage.package_file import damaged, unpack
+from stillopen.storage.pointer import Pointer, remove
+from stillopen.storage.shelf import Shelf
+from stillopen.v1 import sync_pb2
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file that is read, and by how many."""
+
+    engine: Engine
+    path: Path
+    readers: int = 0
+
+
+class Copy:
+    """One copy: its file, and where it stands. Open with `open_copy`."""
+
+    def __init__(
+        self, pointer: Pointer, shelf: Shelf, open_engine: OpenEngine, scope: Scope, now: _Open
+    ) -> None:
+        self.shelf = shelf
+        self.news = News()
+        """Told when it stands nowhere any more."""
+        self.at = Cursor()
+        """What its file has."""
+        self.damage = ""
+        """Why it stands nowhere, whatever its file has; empty when it does not."""
+        self._scope = scope
+        self._pointer = pointer
+        self._open_engine = open_engine
+        self._now = now
+        self._left = News()
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Its file, until the next snapshot."""
+        return self._now.path
+
+    async def cursor(self) -> Cursor:
+        """Where it stands, once a package that is being applied is; in the version it reads."""
+        async with self._one_at_a_time:
+            if not self.damage and self._pointer.target() != self._now.path:
+                self._stands_nowhere("its file is gone")
+            at = Cursor() if self.damage or not self.at.generation else self.at
+            excluded = at.scope.excluded if at.generation else self._scope.excluded
+            return replace(at, scope=Scope(excluded, self._scope.version))
+
+    async def read(self, work: Work[T]) -> T:
+        """Reads one committed state; Refused NOT_READY for what is damaged."""
+        now = self._now
+        now.readers += 1
+        try:
+            return await now.engine.read(work)
+        except Misuse as error:
+            raise self._noticed(error) from None
+        finally:
+            now.readers -= 1
+            self._left.tell()
+
+    async def digests(self, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
+        """What ranges of a table's rows come to, beside whoever reads."""
+        work = partial(_digests, asked=asked)
+        try:
+            return await self.shelf.off_loop(partial(read_beside, self.path, work))
+        except Misuse as error:
+            raise self._noticed(error) from None
+
+    async def apply(self, package: Package) -> None:
+        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing."""
+        # What is begun is ended, also when the stream that brought it ends meanwhile.
+        await to_its_end(self._apply(package))
+
+    async def close(self) -> None:
+        """Lets its file go."""
+        async with self._one_at_a_time:
+            await self._now.engine.close()
+
+    async def remove(self) -> None:
+        """Lets its file go, for good."""
+        async with self._one_at_a_time:
+            await self._now.engine.close()
+            await self.shelf.off_loop(self._pointer.remove)
+
+    async def _apply(self, package: Package) -> None:
+        async with self._one_at_a_time:
+            check_way(Cursor() if self.damage else self.at, package)
+            before = self._now
+            if package.base is None:
+                await self._become(package)
+            else:
+                await self._go_on(package)
+            self.at = package.cursor
+        if before is not self._now:
+            await self._leave(before)
+
+    async def _become(self, package: Package) -> None:
+        target, version = self._pointer.next(), self._scope.version
+        begin = partial(begin_replica, at=package.cursor, version=version)
+
+        def prepare() -> None:
+            with self.shelf.scratch() as folder:
+                database = folder / "database"
+                _unpack(self.shelf, package, database)
+                edit_draft(database, begin)
+                database.rename(target)
+
+        await self.shelf.off_loop(prepare)
+        try:
+            engine = await self._open_engine(target, SCHEMA, durable=False)
+        except Misuse as error:
+            await self.shelf.off_loop(partial(remove, target))
+            raise damaged(error.message) from None
+        await self.shelf.off_loop(partial(self._pointer.switch, target))
+        self._now, self.damage = _Open(engine, target), ""
+
+    async def _go_on(self, package: Package) -> None:
+        async with self.shelf.desk() as folder:
+            database = folder / "database"
+            await self.shelf.off_loop(partial(_unpack, self.shelf, package, database))
+            try:
+                await self._now.engine.write_with(database, partial(apply_delta, package=package))
+            except Misuse as error:
+                raise self._noticed(error) from None
+
+    async def _leave(self, before: _Open) -> None:
+        """Closes the file that was read until now, once the last has left it."""
+        while before.readers:
+            await self._left.after(self._left.version)
+        await before.engine.close()
+        await self.shelf.off_loop(partial(remove, before.path))
+
+    def _noticed(self, error: Misuse) -> Misuse | Refused:
+        if error.reason is not Reason.DATABASE_DAMAGED:
+            return error
+        self._stands_nowhere(error.message)
+        return Refused(
+            Reason.NOT_READY, "the copy of master data here is damaged; another one is on its way"
+        )
+
+    def _stands_nowhere(self, why: str) -> None:
+        self.damage = why
+        self.news.tell()
+
+
+async def open_copy(
+    path: Path,
+    shelf: Shelf,
+    open_engine: OpenEngine,
+    scope: Scope,
+    warn: Callable[[str], None],
+) -> Copy:
+    """The copy that a name leads to; begins one without rows when there is none that can be read.
+
+    `scope` is what it asks for as long as it has nothing. What an earlier process left half done is
+    removed.
+    """
+    pointer = Pointer(path)
+    target, engine = await _open_or_begin(pointer, open_engine, warn)
+    copy = Copy(pointer, shelf, open_engine, scope, _Open(engine, target))
+    await engine.write(lambda session: complete(session, scope.version))
+    copy.at = await engine.read(where_it_stands)
+    await shelf.off_loop(pointer.sweep)
+    return copy
+
+
+async def _open_or_begin(
+    pointer: Pointer, open_engine: OpenEngine, warn: Callable[[str], None]
+) -> tuple[Path, Engine]:
+    target = pointer.target()
+    if target is not None:
+        try:
+            return target, await open_engine(target, SCHEMA, durable=False)
+        except Misuse as error:
+            if error.reason is not Reason.DATABASE_DAMAGED:
+                raise
+    if kept := pointer.set_aside():
+        warn(f"{pointer.path} cannot be read and was set aside as {kept}; beginning a new one")
+    target = pointer.next()
+    engine = await open_engine(target, SCHEMA, durable=False)
+    pointer.switch(target)
+    return target, engine
+
+
+def _unpack(shelf: Shelf, package: Package, database: Path) -> None:
+    """Unpacks and checks it; every way in which it is not what it was said to be is Refused."""
+    if unpack(shelf.path(package.name), database) != package.cursor.digest:
+        raise damaged("it does not have its digest")
+    check_package(database, package)
+
+
+def _digests(session: Session, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
+    return digests_of(session, asked, where_it_stands(session))

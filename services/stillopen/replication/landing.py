@@ -1,0 +1,116 @@
+"""Where what comes down a stream lands: bytes on the shelf, whole packages in the replica. Thin.
+
+1. A package is finished and applied aside, so that journals go up meanwhile.
+2. What fails is said, and ends no stream.
+3. Where replicas stand is not read while one moves.
+"""
+
+import asyncio
+
+from stillopen.core.errors import StillopenError
+from stillopen.replication.client_half import ClientHalf, Digest
+from stillopen.replication.news import News
+from stillopen.replication.ports import Package, PackageSink
+from stillopen.replication.receiving import Apply, Begin, Drop, ReceivingEffect, Take
+from stillopen.storage.shelf import Coming
+from stillopen.v1 import sync_pb2
+
+DIGESTS_AT_ONCE = 4
+"""Questions that are being answered at a time; the others wait."""
+
+
+class Landing:
+    """One connection's packages and questions. Its tasks belong to the connection's group."""
+
+    def __init__(
+        self, half: ClientHalf, wake: News, replica: PackageSink, group: asyncio.TaskGroup
+    ) -> None:
+        self._half = half
+        self._wake = wake
+        self._replica = replica
+        self._group = group
+        self._coming: tuple[Package, Coming] | None = None
+        self._moving = asyncio.Lock()
+        self._digesting = asyncio.Semaphore(DIGESTS_AT_ONCE)
+
+    async def carry_out(self, effect: ReceivingEffect | Digest) -> None:
+        """Does what the half asks for."""
+        match effect:
+            case Begin(package):
+                await self._begin(package)
+            case Take(data):
+                await self._take(data)
+            case Drop():
+                self.drop()
+            case Apply(package):
+                if self._coming is not None:
+                    self._group.create_task(self._apply(self._coming[1], package))
+                self._coming = None
+            case Digest(asked):
+                self._group.create_task(self._digest(asked))
+
+    async def watch(self, known: int) -> None:
+        """Says where replicas stand, whenever that is news to the server."""
+        while True:
+            known = await self._replica.news.after(known)
+            await self._stand()
+
+    async def look(self) -> None:
+        """Notices a replica that went without a word, by a person's hand say."""
+        if not self._moving.locked():
+            await self._stand()
+
+    def drop(self) -> None:
+        """Lets go of what was coming, for good: the next stream begins it anew."""
+        if self._coming is not None:
+            self._coming[1].drop()
+        self._coming = None
+
+    async def _stand(self) -> None:
+        async with self._moving:
+            self._half.stand(await self._replica.cursors())
+        self._wake.tell()
+
+    async def _begin(self, package: Package) -> None:
+        try:
+            self._coming = package, await self._replica.receive(package)
+        except StillopenError as error:
+            self._half.refused(package.cursor, error)
+
+    async def _take(self, data: bytes) -> None:
+        if self._coming is None:
+            return
+        package, coming = self._coming
+        try:
+            await coming.write(data)
+        except StillopenError as error:
+            self.drop()
+            self._half.refused(package.cursor, error)
+
+    async def _apply(self, coming: Coming, package: Package) -> None:
+        async with self._moving:
+            try:
+                await self._finish(coming)
+                await self._replica.apply(package)
+            except StillopenError as error:
+                self._half.refused(package.cursor, error)
+            else:
+                self._half.applied(package.cursor)
+        self._wake.tell()
+
+    async def _finish(self, coming: Coming) -> None:
+        try:
+            await coming.finish()
+        except BaseException:
+            coming.drop()
+            raise
+
+    async def _digest(self, asked: sync_pb2.DigestsAsked) -> None:
+        async with self._digesting:
+            try:
+                digests = await self._replica.digests(asked)
+            except StillopenError as error:
+                digests = sync_pb2.Digests(refusal=str(error))
+        digests.number = asked.number
+        self._half.digested(digests)
+        self._wake.tell()

@@ -1,0 +1,245 @@
+"""Packages as a server's half sends them, pure: who needs one, and the bytes of the one under way.
+
+State     event                   frames and effects                                   next
+NEW       hello, PackagesWanted   -                                                    NEW
+NEW       welcome                 look                                                 IDLE
+IDLE      look                    Offer for the first replica                          IDLE
+IDLE      offered(nothing)        Offer for the next replica, after the last none      IDLE
+IDLE      missed                  the same; a heartbeat looks again                    IDLE
+IDLE      offered(package)        PackageBegin; when it was refused before, Offer of   SENDING
+                                  a snapshot after a delta, else for the next replica
+SENDING   block(data)             PackageBlock when nothing else is to be sent;        SENDING,
+                                  PackageEnd after the last                            AWAITING
+SENDING   PackageRefused          PackageEnd at once, then as in AWAITING              IDLE
+AWAITING  PackageApplied          Offer for the first replica                          IDLE
+AWAITING  PackageRefused          Declined; Offer as when it had been refused before   IDLE
+any       PackagesWanted          Offer for the first replica when IDLE                the same
+IDLE      heartbeat               look, when something is to be tried again            IDLE
+any       block(nothing)          raises Refused, the shell closes the stream          -
+
+1. One package is under way at a time, and for the own replica first.
+2. In the place of a delta that was refused as damaged a snapshot is sent; a damaged snapshot once
+   more after a heartbeat, because its source looks at its file, and then not again on this stream.
+   What was refused for a reason that passes is sent again after a heartbeat.
+3. At most `BLOCKS_READY_MAX` blocks are in memory, and one is being read.
+4. The answer to an Offer counts unless another was made since.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from stillopen.core.errors import Reason, Refused, invalid
+from stillopen.replication.frames import (
+    BLOCK_BYTES,
+    BLOCKS_READY_MAX,
+    CURSORS_MAX,
+    cursor_from,
+    cursor_to,
+    moved,
+)
+from stillopen.replication.ports import Cursor, Package
+from stillopen.v1 import sync_pb2
+
+REFUSED_MAX = 1_000
+"""How many refused packages are remembered on a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Look for what a replica needs that stands there, and bring it with `offered`."""
+
+    cursor: Cursor
+    place: int = 0
+    """Which of the client's replicas it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A replica refused a package, and says why."""
+
+    cursor: Cursor
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedBlock:
+    """Read this part of a package, and bring it with `block`."""
+
+    package: Package
+    offset: int
+    size: int
+
+
+SendingEffect = Offer | Declined
+
+
+@dataclass(slots=True)
+class _Sending:
+    package: Package
+    read: int = 0
+    blocks: deque[bytes] = field(default_factory=deque[bytes])
+
+
+class Sending:
+    """What goes down a stream. `send` puts a frame with those to be sent."""
+
+    def __init__(self, send: Callable[[sync_pb2.SyncResponse], None]) -> None:
+        self._send = send
+        self._welcomed = False
+        self._cursors: list[Cursor] = []
+        self._looking: Offer | None = None
+        self._sending: _Sending | None = None
+        self._awaited: tuple[Package, int] | None = None
+        """The package that the client has not spoken of yet, and for which of its replicas; -1 when
+        it said since how they stand."""
+        self._refused: deque[Cursor] = deque(maxlen=REFUSED_MAX)
+        """Those that do not come again on this stream."""
+        self._doubted: deque[Cursor] = deque(maxlen=REFUSED_MAX)
+        """Snapshots that were refused once."""
+        self._later: deque[Cursor] = deque(maxlen=REFUSED_MAX)
+        """Those that may come again after a heartbeat."""
+        self._missed = False
+        """Whether something could not be looked for."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether a package could be sent now."""
+        return self._welcomed and self._sending is None and self._awaited is None
+
+    @property
+    def wanted_block(self) -> WantedBlock | None:
+        """What is to be read next of the package under way."""
+        sending = self._sending
+        if sending is None or len(sending.blocks) >= BLOCKS_READY_MAX:
+            return None
+        size = min(BLOCK_BYTES, sending.package.size - sending.read)
+        return WantedBlock(sending.package, sending.read, size) if size > 0 else None
+
+    def take(self) -> sync_pb2.SyncResponse | None:
+        """The next frame of the package under way."""
+        sending = self._sending
+        if sending is None:
+            return None
+        if sending.blocks:
+            block = sync_pb2.PackageBlock(data=sending.blocks.popleft())
+            return sync_pb2.SyncResponse(package_block=block)
+        if sending.read < sending.package.size:
+            return None
+        self._sending = None
+        return sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd())
+
+    def hello(self, cursor: sync_pb2.Cursor) -> None:
+        """Where the client's own replica stands."""
+        self._cursors = [cursor_from(cursor)]
+
+    def welcome(self) -> list[SendingEffect]:
+        """From now on packages are sent."""
+        self._welcomed = True
+        return self.look()
+
+    def wanted(self, wanted: sync_pb2.PackagesWanted) -> list[SendingEffect]:
+        """Where every replica of the client stands."""
+        if not 0 < len(wanted.cursors) <= CURSORS_MAX:
+            raise invalid("cursors", f"1 to {CURSORS_MAX}")
+        self._cursors = [cursor_from(each) for each in wanted.cursors]
+        if self._awaited is not None:
+            self._awaited = self._awaited[0], -1
+        return self.look()
+
+    def look(self) -> list[SendingEffect]:
+        """Looks for what the replicas need, unless a package is under way."""
+        return self._ask(0) if self.idle else []
+
+    def look_again(self) -> list[SendingEffect]:
+        """The same after a while: what could not be taken may find room now."""
+        if not self.idle or not (self._later or self._missed):
+            return []
+        self._later.clear()
+        self._missed = False
+        return self.look()
+
+    def offered(self, offer: Offer, package: Package | None) -> list[SendingEffect]:
+        """Sends what was found, or looks on."""
+        if offer != self._looking or not self.idle:
+            return []
+        self._looking = None
+        if package is None or package.cursor in self._later:
+            return self._ask(offer.place + 1)
+        if package.cursor in self._refused:
+            return self._instead_of(package, offer.place, offer)
+        self._sending = _Sending(package)
+        self._awaited = package, offer.place
+        begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=package.size)
+        if package.base is not None:
+            begin.base.CopyFrom(cursor_to(package.base))
+        self._send(sync_pb2.SyncResponse(package_begin=begin))
+        return []
+
+    def missed(self, offer: Offer) -> list[SendingEffect]:
+        """It could not be looked for, for a reason that may pass."""
+        self._missed = True
+        return self.offered(offer, None)
+
+    def block(self, wanted: WantedBlock, data: bytes) -> None:
+        """A part of the package under way; Refused when there is nothing."""
+        sending = self._sending
+        if sending is None or wanted != self.wanted_block:
+            return  # it was refused while the block was read
+        if not data:
+            raise Refused(Reason.NAME_UNKNOWN, "the package was removed meanwhile")
+        sending.read += len(data)
+        sending.blocks.append(data)
+
+    def applied(self, message: sync_pb2.Cursor) -> list[SendingEffect]:
+        """A package is in force."""
+        cursor, awaited = cursor_from(message), self._awaited
+        base = awaited[0].base if awaited is not None and awaited[0].cursor == cursor else None
+        self._cursors = moved(self._cursors, cursor, base)
+        for refused in (self._refused, self._doubted, self._later):
+            kept = [each for each in refused if each.generation != cursor.generation]
+            refused.clear()
+            refused.extend(kept)
+        self._stop()
+        return self.look()
+
+    def declined(self, frame: sync_pb2.PackageRefused) -> list[SendingEffect]:
+        """A package is not."""
+        cursor = cursor_from(frame.cursor)
+        if self._awaited is None or self._awaited[0].cursor != cursor:
+            return []  # not what was sent
+        package, place = self._awaited
+        self._stop()
+        declined = Declined(cursor, frame.message)
+        if frame.reason == Reason.PACKAGE_DAMAGED:
+            if package.base is not None or cursor in self._doubted:
+                self._refused.append(cursor)
+                return [declined, *self._instead_of(package, place)]
+            self._doubted.append(cursor)
+        self._later.append(cursor)
+        return [declined, *self._ask(place + 1)]
+
+    def _stop(self) -> None:
+        """The client has spoken of the package under way; it needs no more of it."""
+        self._awaited = None
+        if self._sending is not None:
+            self._sending = None
+            self._send(sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd()))
+
+    def _instead_of(
+        self, package: Package, place: int, asked: Offer | None = None
+    ) -> list[SendingEffect]:
+        """Looks for a snapshot that is not older than a delta that was refused, else looks on."""
+        if place < 0:
+            return self._ask(0)
+        # Nobody stands there: who asks from there gets a snapshot.
+        nowhere = replace(package.cursor, digest=b"", scope=self._cursors[place].scope)
+        snapshot = Offer(nowhere, place)
+        if package.base is None or snapshot == asked:
+            return self._ask(place + 1)
+        self._looking = snapshot
+        return [snapshot]
+
+    def _ask(self, place: int) -> list[SendingEffect]:
+        self._looking = Offer(self._cursors[place], place) if place < len(self._cursors) else None
+        return [] if self._looking is None else [self._looking]

@@ -1,0 +1,150 @@
+"""Package files: a database, compressed with zstandard; identified by the SHA-256 of its bytes.
+
+Nothing is held whole: a package of any size takes the same memory. Unpacking is bounded by what the
+package says of its own size, which in turn may not be out of proportion to what arrived.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from stillopen.core.errors import Reason, Refused
+
+LEVEL = 1
+"""Higher ones take twice the time for three hundredths of the size."""
+PIECE_BYTES = 2**20
+FLUSH_BYTES = 8 * 2**20
+"""So much is flushed at a time: one large flush would make a sale wait for the disk."""
+UNPACKED_BYTES_MAX = 2**34
+SMALL_BYTES = 2**24
+"""A package may unpack to that much however small it is: empty tables are pages of nothing."""
+RATIO_MAX = 100
+HEADER_BYTES = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A package file as it was written."""
+
+    digest: bytes
+    size: int
+
+
+class _Digesting:
+    """A file that is read or written, and the digest of what passed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._note(data)
+        return self._file.write(data)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._note(data)
+        return data
+
+    def _note(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.size += len(data)
+
+
+def damaged(why: str) -> Refused:
+    """The package cannot be used."""
+    return Refused(Reason.PACKAGE_DAMAGED, f"the package cannot be used: {why}")
+
+
+def pack(database: Path, target: Path) -> Packed:
+    """Compresses a database that nobody has open; durable when it returns."""
+    with database.open("rb") as source, target.open("xb") as file:
+        passed = _Digesting(file)
+        zstandard.ZstdCompressor(level=LEVEL).copy_stream(
+            source,
+            passed,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            size=database.stat().st_size,
+            read_size=PIECE_BYTES,
+            write_size=PIECE_BYTES,
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    return Packed(passed.digest.digest(), passed.size)
+
+
+def digest_of(package: Path) -> bytes:
+    """The SHA-256 of a file."""
+    with package.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def unpack(package: Path, target: Path, unpacked_max: int = UNPACKED_BYTES_MAX) -> bytes:
+    """Writes the database of a package, durable, and returns the digest of the package.
+
+    Refused PACKAGE_DAMAGED for bytes that are no package or unpack to more than they may, DISK_FULL
+    when there is no room. The target is then a part of a file, for the caller to remove.
+    """
+    with package.open("rb") as source:
+        size = _unpacked_size(source, package.stat().st_size, unpacked_max)
+        _check_room(target.parent, size)
+        passed = _Digesting(source)
+        with target.open("xb") as file:
+            try:
+                written = _unpack(passed, file, size)
+            except zstandard.ZstdError as error:
+                raise damaged(str(error)) from None
+            except OSError as error:
+                raise Refused(
+                    Reason.DISK_FULL, f"the package cannot be unpacked: {error}"
+                ) from None
+        if written != size:
+            raise damaged(f"it unpacks to {written} bytes and not to {size}")
+        return passed.digest.digest()
+
+
+def _unpacked_size(source: BinaryIO, packed: int, unpacked_max: int) -> int:
+    try:
+        size = zstandard.frame_content_size(source.read(HEADER_BYTES))
+    except zstandard.ZstdError as error:
+        raise damaged(str(error)) from None
+    source.seek(0)
+    most = min(unpacked_max, max(SMALL_BYTES, RATIO_MAX * packed))
+    if not 0 < size <= most:
+        raise damaged(f"it does not unpack to at most {most} bytes")
+    return size
+
+
+def _check_room(folder: Path, size: int) -> None:
+    there = os.statvfs(folder)
+    if (room := there.f_bavail * there.f_frsize) < size:
+        raise Refused(
+            Reason.DISK_FULL, f"the package unpacks to {size} bytes and there is room for {room}"
+        )
+
+
+def _unpack(source: _Digesting, file: BinaryIO, size: int) -> int:
+    """Reads one byte more than there may be, across frames: nothing may follow the first."""
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        source,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        read_size=PIECE_BYTES,
+        read_across_frames=True,
+    )
+    written = unflushed = 0
+    while piece := reader.read(min(PIECE_BYTES, size + 1 - written)):
+        file.write(piece)
+        written += len(piece)
+        unflushed += len(piece)
+        if written > size:
+            break
+        if unflushed >= FLUSH_BYTES:
+            file.flush()
+            os.fdatasync(file.fileno())
+            unflushed = 0
+    file.flush()
+    os.fsync(file.fileno())
+    return written
