@@ -154,3 +154,72 @@ async def test_rules_between_tables_are_kept(open_engine: Opener, tmp_path: Path
     with pytest.raises(sqlite3.IntegrityError):
         await engine.write(lambda session: session.run("DELETE FROM note"))
     await engine.close()
+
+
+# Another database at hand
+
+
+def with_a_note(folder: Path, text: str) -> Path:
+    """Another database with one note."""
+    path = folder / "other.db"
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path)  # noqa: TID251 - somebody else's
+    connection.execute("CREATE TABLE brought (text TEXT)")
+    connection.execute("INSERT INTO brought VALUES (?)", (text,))
+    connection.commit()
+    connection.close()
+    return path
+
+
+def take(session: Session) -> None:
+    session.run("INSERT INTO note (text) SELECT text FROM package.brought")
+
+
+async def test_a_write_with_another_database_reads_it(open_engine: Opener, tmp_path: Path) -> None:
+    engine = await open_engine(tmp_path / "notes.db", SCHEMA)
+    for text in ("one", "two"):
+        await engine.write_with(with_a_note(tmp_path, text), take)
+        assert texts_in(tmp_path / "notes.db")[-1] == text
+    await engine.close()
+
+
+async def test_a_write_with_another_database_that_raises_undoes_all_and_lets_it_go(
+    open_engine: Opener, tmp_path: Path
+) -> None:
+    engine = await open_engine(tmp_path / "notes.db", SCHEMA)
+    other = with_a_note(tmp_path, "one")
+
+    def take_then_fail(session: Session) -> None:
+        take(session)
+        raise Refused(Reason.NOT_PAID, "changed my mind")
+
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await engine.write_with(other, take_then_fail)
+    assert await engine.read(texts) == []
+    await engine.write_with(other, take)
+    assert await engine.read(texts) == ["one"]
+    await engine.close()
+
+
+async def test_another_database_cannot_be_written_to(open_engine: Opener, tmp_path: Path) -> None:
+    engine = await open_engine(tmp_path / "notes.db", SCHEMA)
+    other = with_a_note(tmp_path, "one")
+    before = other.read_bytes()
+    with pytest.raises(sqlite3.OperationalError):
+        await engine.write_with(other, lambda session: session.run("DELETE FROM package.brought"))
+    assert other.read_bytes() == before
+    await engine.close()
+
+
+async def test_writes_around_one_with_another_database_keep_their_order(
+    open_engine: Opener, tmp_path: Path
+) -> None:
+    engine = await open_engine(tmp_path / "notes.db", SCHEMA)
+    await asyncio.gather(
+        engine.write(add("before")),
+        engine.write_with(with_a_note(tmp_path, "between"), take),
+        engine.write(add("after")),
+    )
+    assert await engine.read(texts) == ["before", "between", "after"]
+    await engine.close()

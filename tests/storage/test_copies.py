@@ -1,6 +1,9 @@
 """Copies of headquarters' rows: old or new, never a mix; what is damaged comes back by itself."""
 
 import asyncio
+import errno
+import shutil
+import stat
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -24,7 +27,9 @@ from stillopen.replication.copies import Copy, open_copy
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.scope import EVERYTHING, Scope
 from stillopen.replication.tables import PRODUCT, TABLES, Table
-from stillopen.storage.engine import Session
+from stillopen.storage.engine import Engine, Session
+from stillopen.storage.schema import Schema
+from stillopen.v1 import sync_pb2
 
 MANY = tuple(f"P{n:05}" for n in range(3_000))
 
@@ -61,6 +66,7 @@ class Place:
 
     async def refuses(self, package: Package) -> str:
         """Why a package is refused; nothing changes."""
+        await self.copy.left()
         before = await self.prices(), self.copy.at, self.databases()
         with pytest.raises(Refused) as caught:
             await self.copy.apply(package)
@@ -89,6 +95,7 @@ async def test_a_snapshot_becomes_the_copy(place: Place) -> None:
     await place.copy.apply(package)
     assert await place.prices() == {"APPLE": 100, "PEAR": 100}
     assert await place.copy.cursor() == place.copy.at == package.cursor
+    await place.copy.left()
     assert place.databases() == ["offline-2.db"]
     assert (place.folder / "offline.db").readlink() == Path("offline-2.db")
 
@@ -101,6 +108,7 @@ async def test_a_delta_puts_changes_and_removes_rows_and_keeps_the_file(place: P
     await place.copy.apply(second)
     assert await place.prices() == {"APPLE": 100, "PEAR": 250, "FIG": 30}
     assert await place.copy.cursor() == second.cursor
+    await place.copy.left()
     assert place.databases() == ["offline-2.db"]
 
 
@@ -189,10 +197,10 @@ async def test_who_reads_the_file_before_reads_on_and_it_goes_when_they_leave(
         await asyncio.sleep(0)
     assert await place.prices() == {"PEAR": 100}
     assert place.databases() == ["offline-2.db", "offline-3.db"]
-    assert not applying.done()
+    await applying  # nobody waits for the one who reads
     go_on.set()
     assert await reading == ["APPLE"]
-    await applying
+    await copy.left()
     assert place.databases() == ["offline-3.db"]
     await copy.close()
 
@@ -230,6 +238,7 @@ async def test_a_copy_that_is_damaged_while_it_is_read_stands_nowhere_until_a_sn
     await copy.apply(package)  # the same one: it is where it was
     assert await copy.cursor() == package.cursor
     assert len(await place.prices()) == len(MANY)
+    await copy.left()
     assert place.databases() == ["offline-3.db"]
     await copy.close()
 
@@ -361,3 +370,84 @@ async def test_older_software_reads_a_newer_copy_and_refuses_newer_packages(
     assert await place.prices() == {"PEAR": 100}
     assert (await place.copy.cursor()).scope == EVERYTHING
     assert "version 2" in await place.refuses(another)
+
+
+# What the disk may have in store
+
+
+async def test_the_log_of_a_file_that_is_gone_is_not_taken_for_that_of_the_next(
+    tmp_path: Path, open_threaded: Opener
+) -> None:
+    place = Place(tmp_path, open_threaded)
+    await place.open()
+    first = make_snapshot(place.shelf, goods("APPLE"))
+    await place.copy.apply(first)
+    await place.copy.apply(make_delta(place.shelf, first.cursor, {PRODUCT: [product("OLD")]}))
+    await place.copy.left()
+    for suffix in ("-wal", "-shm"):  # as power loss leaves them, and somebody moved the file away
+        shutil.copy(tmp_path / f"offline-2.db{suffix}", tmp_path / f"kept{suffix}")
+    await place.copy.close()
+    (tmp_path / "offline-2.db").unlink()
+    for suffix in ("-wal", "-shm"):
+        shutil.copy(tmp_path / f"kept{suffix}", tmp_path / f"offline-2.db{suffix}")
+    await place.open()
+    await place.copy.apply(make_snapshot(place.shelf, goods("PEAR"), Cursor(9, 1)))
+    assert await place.prices() == {"PEAR": 100}
+    await place.copy.close()
+
+
+async def test_nobody_else_may_read_packages_and_copies(place: Place) -> None:
+    package = make_snapshot(place.shelf, goods("APPLE"))
+    await place.copy.apply(package)
+    others = stat.S_IRWXG | stat.S_IRWXO
+    for path in (place.shelf.folder, place.shelf.path(package.name), place.copy.path):
+        assert not path.stat().st_mode & others, path
+
+
+async def test_a_comparison_of_the_file_before_does_not_call_the_next_one_damaged(
+    tmp_path: Path, open_threaded: Opener
+) -> None:
+    hold, held = threading.Event(), threading.Event()
+
+    async def later(work: Callable[[], object]) -> object:
+        if "read_beside" in str(work):
+            held.set()
+            await asyncio.to_thread(hold.wait, 20)
+        return await asyncio.to_thread(work)
+
+    place = Place(tmp_path, open_threaded)
+    copy = await place.open()
+    await copy.apply(make_snapshot(place.shelf, goods("APPLE")))
+    place.shelf.off_loop = later  # type: ignore[assignment]
+    asking = asyncio.create_task(copy.digests(sync_pb2.DigestsAsked(number=1, table="product")))
+    await asyncio.to_thread(held.wait, 20)
+    second = make_snapshot(place.shelf, goods("PEAR"), Cursor(7, 2))
+    await copy.apply(second)
+    hold.set()
+    assert not (await asking).refusal
+    assert await copy.cursor() == second.cursor
+    await copy.close()
+
+
+async def test_a_copy_that_cannot_be_opened_leaves_nothing_and_is_not_called_damaged(
+    tmp_path: Path, open_threaded: Opener
+) -> None:
+    full = False
+
+    async def opener(path: Path, schema: Schema, *, durable: bool = True) -> Engine:
+        if full:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return await open_threaded(path, schema, durable=durable)
+
+    place = Place(tmp_path, opener)
+    copy = await place.open()
+    first = make_snapshot(place.shelf, goods("APPLE"))
+    await copy.apply(first)
+    await copy.left()
+    full = True
+    with pytest.raises(Refused) as caught:
+        await copy.apply(make_snapshot(place.shelf, goods("PEAR"), Cursor(7, 2)))
+    assert caught.value.reason is Reason.DISK_FULL
+    assert place.databases() == ["offline-2.db"]
+    assert await copy.cursor() == first.cursor
+    await copy.close()

@@ -50,7 +50,7 @@ async def test_where_a_replica_stood_before_its_package_is_not_said_after_it(
     half.received(sync_pb2.SyncResponse(welcome=sync_pb2.Welcome(protocol_version=1)))
     said(half)
     async with asyncio.TaskGroup() as group:
-        landing = Landing(half, News(), replicas, group)
+        landing = Landing(half, News(), replicas, group, asyncio.Lock())
         watching = group.create_task(landing.watch(replicas.news.version))
         await turns()
         replicas.may_look.clear()

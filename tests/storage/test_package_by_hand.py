@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from tests.support.packages import FIRST, goods, make_delta, make_snapshot, shelf_in
+from typer.testing import CliRunner
 
+from stillopen.cli.package import app
 from stillopen.cli.package_files import find, look_into, named, open_to, verify
 from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.replication.ports import Package
-from stillopen.storage.package_file import pack
+from stillopen.storage.package_file import pack, unpack
 from stillopen.storage.shelf import Shelf
 
 
@@ -94,6 +96,82 @@ def test_a_database_that_was_changed_is_not_sound(
     connection.close()
     pack(opened, tmp_path / "again")
     assert not verify(tmp_path / "again").sound
+
+
+NEVER_ENDS = (
+    "CREATE VIEW package (name, value) AS WITH RECURSIVE n(i) AS"
+    " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i FROM n WHERE i < 0"
+)
+HOSTILE = {
+    "a view that never ends": ("DROP TABLE package", NEVER_ENDS),
+    "a trigger": ("CREATE TRIGGER t AFTER INSERT ON product BEGIN DELETE FROM staff; END",),
+    "a virtual table": (
+        "DROP TABLE package",
+        "CREATE VIRTUAL TABLE package USING fts5(name, value)",
+    ),
+    "a virtual table beside the others": ("CREATE VIRTUAL TABLE more USING fts5(name)",),
+    "integers as facts": (
+        "ALTER TABLE package RENAME TO of_texts",
+        "CREATE TABLE package (name TEXT PRIMARY KEY, value)",
+        "INSERT INTO package SELECT name, 1 FROM of_texts",
+        "DROP TABLE of_texts",
+    ),
+    "no facts": ("DROP TABLE package",),
+    "a version that nobody knows": ("UPDATE package SET value = '9' WHERE name LIKE 'schema%'",),
+    "a sequence too high": (
+        "UPDATE package SET value = '9223372036854775808' WHERE name = 'sequence'",
+    ),
+    "a sequence of words": ("UPDATE package SET value = 'x' WHERE name = 'sequence'",),
+    "another table altogether": ("CREATE TABLE more (x)",),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("command", ["verify", "show", "open"])
+def test_a_hostile_file_is_refused_in_one_line_whatever_a_person_does_with_it(
+    shelf: Shelf, snapshot: Package, tmp_path: Path, kind: str, command: str
+) -> None:
+    unpacked = tmp_path / "unpacked"
+    unpack(shelf.path(snapshot.name), unpacked)
+    connection = sqlite3.connect(unpacked)  # noqa: TID251 - not by our own code
+    for statement in HOSTILE[kind]:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    hostile = folder / "hostile"
+    pack(unpacked, hostile)
+    to = ["--to", str(folder / "look.db")] if command == "open" else []
+    found = CliRunner().invoke(app, [command, str(hostile), *to])
+    assert found.exit_code == 1
+    assert isinstance(found.exception, SystemExit)
+    assert len(found.output.strip().splitlines()) == 1
+    assert [each.name for each in folder.iterdir()] == ["hostile"]
+
+
+def test_a_database_that_appears_while_one_is_opened_stays(
+    shelf: Shelf, snapshot: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = tmp_path / "look.db"
+
+    def meanwhile(package: Path, target: Path) -> bytes:
+        opened.write_bytes(b"mine")
+        return unpack(package, target)
+
+    monkeypatch.setattr("stillopen.cli.package_files.unpack", meanwhile)
+    with pytest.raises(Refused) as caught:
+        open_to(shelf.path(snapshot.name), opened)
+    assert (caught.value.reason, opened.read_bytes()) == (Reason.ALREADY_EXISTS, b"mine")
+
+
+def test_what_is_beside_a_database_to_be_opened_stays(
+    shelf: Shelf, snapshot: Package, tmp_path: Path
+) -> None:
+    beside = tmp_path / "look.db.new"
+    beside.write_bytes(b"mine")
+    open_to(shelf.path(snapshot.name), tmp_path / "look.db")
+    assert beside.read_bytes() == b"mine"
 
 
 def test_an_opened_package_is_a_database_and_nothing_is_written_over(

@@ -1,5 +1,6 @@
 """Files that carry messages by hand: whole, of their kind, or refused before a part is read."""
 
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,6 +55,37 @@ def test_a_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path: Path) ->
     with writing_parts(path, KIND, replace=True) as file:
         file.add(b"other")
     assert list(read_parts(path, KIND)) == [b"other"]
+
+
+def test_what_lies_beside_a_file_that_is_written_stays(tmp_path: Path) -> None:
+    beside, elsewhere = tmp_path / "a.new", tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"mine")
+    beside.symlink_to(elsewhere)
+    written(tmp_path / "a")
+    assert tuple(read_parts(tmp_path / "a", KIND)) == PARTS
+    assert (beside.is_symlink(), elsewhere.read_bytes()) == (True, b"mine")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["second names", "no second names"])
+def test_a_file_that_appears_while_it_is_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError("this disk has none")
+
+    def meanwhile() -> Iterator[bytes]:
+        yield b"first"
+        (tmp_path / "a").write_bytes(b"mine")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(Refused) as caught:
+        written(tmp_path / "a", meanwhile())
+    assert caught.value.reason is Reason.ALREADY_EXISTS
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"mine"
+    assert tuple(read_parts(written(tmp_path / "b"), KIND)) == PARTS
+    assert {each.name for each in tmp_path.iterdir()} == {"a", "b"}
 
 
 def test_a_file_whose_writing_breaks_off_is_not_there(tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ import pytest
 from tests.support.distributing import Following, Office, two_groups
 
 from stillopen.channel.lines import Lines
+from stillopen.channel.tables import SCHEMA
 from stillopen.core.parameters import OfflineProfile
 from stillopen.replication import package_log
-from stillopen.replication.ports import Cursor
+from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.scope import Scope
 from stillopen.replication.tables import BARCODE, OFFLINE_PROFILE, PRICE, PRODUCT, TAX_GROUP
 from stillopen.rpc.wire import profile_to
+from stillopen.storage.engine import Session
+from stillopen.storage.inline import open_inline
 
 
 @pytest.fixture
@@ -218,3 +221,35 @@ async def test_registers_that_read_an_older_version_get_it_from_a_newer_channel(
     await store.catch_up()
     [delta] = await till.catch_up()
     assert (delta.cursor.scope, delta.base is None) == (OLDER, False)
+
+
+async def test_a_register_that_knows_more_than_its_channel_makes_it_build_nothing(
+    office: Office,
+) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    at = store.replica.at
+    before = store.replica.copy.shelf.names()
+    ahead = Cursor(at.generation, at.sequence + 3, b"elsewhere")
+    assert await lines_of(store).newest("R1", ahead) is None
+    assert store.replica.copy.shelf.names() == before
+
+
+async def test_a_delta_that_came_and_was_not_shown_yet_keeps_no_newcomer_waiting(
+    tmp_path: Path,
+) -> None:
+    engine = await open_inline(tmp_path / "channel.db", SCHEMA, durable=False)
+    snapshot = Package(Cursor(7, 1, b"one"), 10)
+    delta = Package(Cursor(7, 2, b"two"), 10, snapshot.cursor)
+
+    def keep(session: Session) -> None:
+        package_log.keep_snapshot(session, snapshot)
+        package_log.keep_delta(session, delta)
+
+    await engine.write(keep)
+    found = await engine.read(
+        lambda session: package_log.next_package(session, snapshot.cursor, Cursor())
+    )
+    assert found == snapshot
+    await engine.close()

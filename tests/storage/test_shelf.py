@@ -23,7 +23,7 @@ async def test_what_came_whole_is_there(shelf: Shelf) -> None:
     for part in (b"abc", b"def"):
         await coming.write(part)
         assert shelf.names() == []
-        assert not shelf.has(NAME)
+        assert not shelf.has(NAME, 6)
     await coming.finish()
     assert shelf.names() == [NAME]
     assert [await shelf.block(NAME, at, 4) for at in (0, 4, 8)] == [b"abcd", b"ef", b""]

@@ -104,7 +104,7 @@ def open_(
     data: MaybeData = None,
     json: Json = False,
 ) -> None:
-    """Unpack a package into a database that sqlite3 opens.
+    """Check a package and unpack it into a database that sqlite3 opens.
 
     Example: stillopen package open 00000004 --data var/S1 --to look.db
     """

@@ -1,24 +1,30 @@
 """Package files in a person's hands: what one says of itself, and whether that is so."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stillopen.core.errors import StillopenError, invalid
-from stillopen.replication.packages import check_package
+from stillopen.core.errors import Refused, StillopenError, invalid
+from stillopen.replication.packages import (
+    check_package,
+    delta_statements,
+    snapshot_statements,
+)
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.scope import Scope
-from stillopen.replication.tables import STORE, tables_at
-from stillopen.storage.package import count_rows, facts_of, looked_into
+from stillopen.replication.tables import SCHEMA_VERSION, STORE, tables_at
+from stillopen.storage.engine import Session
+from stillopen.storage.package import check_tables, count_rows, facts_of, looked_into
 from stillopen.storage.package_file import damaged, unpack
-from stillopen.storage.parts_file import check_free
+from stillopen.storage.parts_file import check_free, give_name
 from stillopen.storage.shelf import SUFFIX, Shelf
 
 FOLDER = "packages"
 """The shelf in the folder of a place."""
+GENERATION_MAX, SEQUENCE_MAX = 2**64 - 1, 2**63 - 1
 _NAME = re.compile(rf"([0-9]{{8,19}})-(snapshot|delta)-([0-9a-f]{{64}}){re.escape(SUFFIX)}")
 
 
@@ -91,8 +97,7 @@ def names_in(data: Path) -> list[str]:
 def look_into(file: Path) -> LookedInto:
     """Unpacks and checks a file; Refused PACKAGE_DAMAGED for one that is not sound."""
     with _unpacked(file) as (database, digest):
-        package = _what_it_says(database, digest, file.stat().st_size)
-        check_package(database, package)
+        package = _checked(database, digest, file.stat().st_size)
         with looked_into(database) as session:
             if (found := session.one("PRAGMA integrity_check(1)")) != ("ok",):
                 raise damaged(str(found))
@@ -122,16 +127,16 @@ def verify(file: Path) -> Verdict:
 
 
 def open_to(file: Path, database: Path) -> None:
-    """Unpacks a file into a database that is not there yet; Refused, and there is none."""
+    """Unpacks a file into a database that is not there yet; Refused, and there is none.
+
+    It is checked first: a person's tools do whatever stands in a database.
+    """
     check_free(database)
-    new = database.with_name(database.name + ".new")
-    check_free(new)
-    try:
-        unpack(file, new)
-        check_free(database)
-        new.rename(database)
-    finally:
-        new.unlink(missing_ok=True)
+    with TemporaryDirectory(dir=database.parent, prefix=".stillopen-") as folder:
+        new = Path(folder) / "database"
+        digest = unpack(file, new)
+        _checked(new, digest, file.stat().st_size)
+        give_name(new, database)
 
 
 @contextmanager
@@ -141,8 +146,19 @@ def _unpacked(file: Path) -> Generator[tuple[Path, bytes]]:
         yield database, unpack(file, database)
 
 
+def _checked(database: Path, digest: bytes, size: int) -> Package:
+    package = _what_it_says(database, digest, size)
+    check_package(database, package)
+    return package
+
+
 def _what_it_says(database: Path, digest: bytes, size: int) -> Package:
+    """What an unpacked database says of itself, asked of nothing but a package's own tables."""
     with looked_into(database) as session:
+        if not any(_is_made_by(session, each) for each in _known_statements()):
+            raise damaged(
+                f"its tables are not those of a package, in any version until {SCHEMA_VERSION}"
+            )
         facts = facts_of(session)
     try:
         generation = int(facts["generation"], 16)
@@ -154,4 +170,20 @@ def _what_it_says(database: Path, digest: bytes, size: int) -> Package:
             base = Cursor(generation, int(facts["base"]), before, scope)
     except (KeyError, ValueError):
         raise damaged("it does not say what it is") from None
+    if not (0 < generation <= GENERATION_MAX and 0 < cursor.sequence <= SEQUENCE_MAX):
+        raise damaged("it leads nowhere")
     return Package(cursor, size, base)
+
+
+def _known_statements() -> Iterator[tuple[str, ...]]:
+    for version in range(1, SCHEMA_VERSION + 1):
+        yield snapshot_statements(version)
+        yield delta_statements(version)
+
+
+def _is_made_by(session: Session, statements: tuple[str, ...]) -> bool:
+    try:
+        check_tables(session, statements)
+    except Refused:
+        return False
+    return True

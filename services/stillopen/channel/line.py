@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from stillopen.core.errors import Reason, Refused, StillopenError
+from stillopen.core.errors import Misuse, Reason, Refused, StillopenError
 from stillopen.replication import package_log
 from stillopen.replication.copies import Copy
 from stillopen.replication.package_log import Needs
@@ -58,6 +58,9 @@ class Line:
 
     async def next(self, cursor: Cursor) -> Package | None:
         """What a register needs next that stands there; nothing when it has everything."""
+        at = self.copy.at
+        if cursor.generation == at.generation and cursor.sequence > at.sequence:
+            return None  # it knows more than this channel, which is catching up
         found = await self._look(cursor)
         if found is Needs.SNAPSHOT and not self.copy.damage:
             await self._make_snapshot(cursor)
@@ -68,11 +71,10 @@ class Line:
         """Forgets a package whose file is not what it was: a register refused it."""
         shelf = self.copy.shelf
         package = await self._engine.read(partial(package_log.find, cursor=cursor))
-        if package is None or not shelf.has(package.name):
+        if package is None or not shelf.has(package.name, package.size):
             return
-        if await shelf.off_loop(partial(digest_of, shelf.path(package.name))) != (
-            package.cursor.digest
-        ):
+        path = shelf.path(package.name)
+        if await shelf.off_loop(partial(digest_of, path)) != package.cursor.digest:
             await self._forget(package)
 
     async def remove(self) -> None:
@@ -87,7 +89,7 @@ class Line:
             return Needs.NOTHING
         while True:
             found = await self._engine.read(partial(package_log.next_package, end=at, at=cursor))
-            if not isinstance(found, Package) or self.copy.shelf.has(found.name):
+            if not isinstance(found, Package) or self.copy.shelf.has(found.name, found.size):
                 return found
             await self._forget(found)
 
@@ -107,8 +109,14 @@ class Line:
                 )
             except OSError as error:
                 raise Refused(Reason.DISK_FULL, f"a package cannot be made: {error}") from error
-            if built is not None:
+            except Misuse as error:
+                raise copy.damaged(error) from None
+            if built is None:
+                return
+            if built.package.cursor.generation == copy.at.generation:
                 await self._change(partial(package_log.keep_snapshot, package=built.package))
+            else:  # another log came meanwhile
+                await copy.shelf.remove([built.package.name])
 
     async def _forget(self, package: Package) -> None:
         await self._change(partial(package_log.drop, package=package))

@@ -22,6 +22,7 @@ from stillopen.replication.frames import CURSORS_MAX, cursor_to
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.replica import Replica
 from stillopen.replication.scope import EVERYTHING, Scope, left_out
+from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.engine import Engine, OpenEngine, Session
 from stillopen.storage.pointer import pointers
 from stillopen.storage.shelf import Coming
@@ -66,6 +67,10 @@ class Lines:
 
     async def apply(self, package: Package) -> None:
         """Shows the package, or keeps it for registers; Refused PACKAGE_DAMAGED changes nothing."""
+        # Its copy and its log go together, also when the stream that brought it ends meanwhile.
+        await to_its_end(self._apply(package))
+
+    async def _apply(self, package: Package) -> None:
         line = self._line_for(package)
         if line is None:
             await self.replica.copy.shelf.remove([package.name])

@@ -1,7 +1,9 @@
 """What is on its way to a replica: rows that headquarters changed after what the replica has holds.
 
 1. Jobs are distributed through a number of the changes. A replica at the end of its log has every
-   change until then; one that is behind has what the runs carried whose packages it has.
+   change until then; one that is behind has what the runs carried whose packages it has. Where
+   these runs are not kept any more it counts as having all that was distributed until the next one
+   that is: what it lacks of that is called a difference, and is none once it has caught up.
 2. A replica that stands in no log of its group gets a snapshot: whatever was changed is on its way.
 3. A row comes through a number for certain, perhaps one that is newer too: a snapshot holds what
    headquarters had when it was made. So a row is rather said to be on its way than wrong, and it
@@ -41,7 +43,7 @@ def way_to(session: Session, group_id: str, at: Cursor, table: Table) -> Way:
     if log is None:
         return Way(table, 0)
     if at.sequence < log.end.sequence:
-        return Way(table, through_at(session, at, table.job))
+        return Way(table, through_at(session, group_id, at, table.job))
     return Way(table, through_of(session, group_id)[table.job])
 
 

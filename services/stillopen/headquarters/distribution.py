@@ -28,7 +28,7 @@ from stillopen.headquarters.distribution_packages import (
     append,
     plan,
 )
-from stillopen.headquarters.distribution_runs import Run, note_run
+from stillopen.headquarters.distribution_runs import Run, note_failure, note_run
 from stillopen.headquarters.distribution_schedules import (
     Schedule,
     find_schedule,
@@ -128,8 +128,12 @@ class Distribution:
     async def export(self, store_id: str) -> Package:
         """A snapshot with everything that a store's channel is to have; Refused NAME_UNKNOWN."""
         found = await self.engine.read(lambda session: export_of(session, store_id))
-        if isinstance(found, Package):
-            return found
+        while isinstance(found, Package):
+            # A store without a line refuses nothing that came to it: its file is looked at here.
+            await self.stock.look_at(found.cursor)
+            if await self.stock.has(found):
+                return found
+            found = await self.engine.read(lambda session: export_of(session, store_id))
         async with self._one_at_a_time:
             return (await self._build_snapshot(store_id, Cursor(scope=found))).package
 
@@ -182,14 +186,16 @@ class Distribution:
     async def _run(self, jobs: tuple[int, ...], groups: list[str], schedule: str) -> list[Run]:
         runs: list[Run] = []
         failure: StillopenError | None = None
+        loop = asyncio.get_running_loop()
         await self._drop_unneeded()
         for group_id in groups:
-            run = Run(schedule, jobs, group_id, self.clock.wall_s())
+            run, begin_s = Run(schedule, jobs, group_id, self.clock.wall_s()), loop.time()
             try:
                 async with self._one_at_a_time:
                     made = await self._run_group(run)
             except StillopenError as error:
-                await self._note_failure(run, error)
+                duration_s = loop.time() - begin_s
+                await self._note_failure(replace(run, duration_s=duration_s), error)
                 failure = error  # the other groups do not wait for this one
                 continue
             if made is not None:
@@ -246,7 +252,7 @@ class Distribution:
     async def _note_failure(self, run: Run, error: StillopenError) -> None:
         failed = replace(run, failure=str(error))
         try:
-            await self.engine.write(lambda session: note_run(session, failed))
+            await self.engine.write(lambda session: note_failure(session, failed))
         except StillopenError:
             return  # nor can that be written; the one who asked is told
 

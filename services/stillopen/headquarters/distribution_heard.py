@@ -55,6 +55,8 @@ class Heard:
         known = self._known.get(key, ChannelHeard())
         if not cursor.generation and known.generation:
             return  # asked for a snapshot; it stands where it stood
+        if cursor.generation and not cursor.digest:
+            return  # the same in the place of a delta that it refused: nobody stands there
         there = (generation_text(cursor.generation), cursor.sequence)
         if key not in self._known or there != (known.generation, known.sequence):
             await self._keep(*key, ChannelHeard(*there, self._clock.wall_s()))

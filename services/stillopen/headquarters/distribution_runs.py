@@ -11,7 +11,7 @@ from stillopen.headquarters.distribution_deltas import Through
 from stillopen.replication.package_log import generation_text
 from stillopen.replication.ports import Cursor
 from stillopen.replication.tables import ALL_JOBS, JOBS
-from stillopen.storage.engine import Row, Session
+from stillopen.storage.engine import Row, Session, Value
 
 RUNS_MAX = 10_000
 
@@ -78,17 +78,31 @@ def through_of(session: Session, group_id: str) -> Through:
     return {**dict.fromkeys(JOBS, 0), **dict(rows)}
 
 
-def through_at(session: Session, at: Cursor, job: int) -> int:
-    """How far a job is at a place within a log, as runs that are still kept say."""
+def through_at(session: Session, group_id: str, at: Cursor, job: int) -> int:
+    """How far a job is at a place within a log of a group, as runs that are still kept say.
+
+    1. As the newest run says that carried the job on the way to the place, in this log.
+    2. Without one, as a run of the group says before the first that leads on from there: it had
+       nothing for this log, or the log began after it.
+    3. Those are not kept any more: as far as the first run says that carried the job later. So a
+       row is rather said to be wrong than on its way, or one that is wrong would be passed over
+       for as long as the replica stands there.
+    """
+    there = generation_text(at.generation), at.sequence
+    led = "generation = ?1 AND run_package.sequence <= ?2"
+    through = _through(session, "max(through)", led, job, *there)
+    if through is not None:
+        return through
     row = session.one(
-        "SELECT max(through) FROM run_package JOIN distribution_run USING (run_id)"
-        " WHERE run_package.generation = ? AND run_package.sequence <= ?"
-        " AND ' ' || jobs || ' ' LIKE ?",
-        generation_text(at.generation),
-        at.sequence,
-        f"% {job} %",
+        "SELECT min(run_id) FROM run_package WHERE generation = ? AND sequence > ?", *there
     )
-    return int(row[0] or 0) if row else 0
+    leads_on = row[0] if row and row[0] is not None else 0
+    of_group = "group_id = ?1 AND run_id"
+    before = _through(session, "max(through)", f"{of_group} < ?2", job, group_id, leads_on)
+    if before is not None:
+        return before
+    later = _through(session, "min(through)", f"{of_group} >= ?2", job, group_id, leads_on)
+    return through_of(session, group_id)[job] if later is None else later
 
 
 def note_distributed(session: Session, group_id: str, jobs: Sequence[int], through: int) -> None:
@@ -113,7 +127,7 @@ def note_run(session: Session, run: Run, packages: Sequence[Cursor] = ()) -> int
         "INSERT INTO distribution_run (schedule, jobs, group_id, begin_wall_s, duration_s,"
         " sequence, changed, removed, size, failure) VALUES (?,?,?,?,?,?,?,?,?,?)",
         run.schedule,
-        " ".join(map(str, run.jobs)),
+        _jobs_text(run),
         run.group_id,
         run.begin_wall_s,
         run.duration_s,
@@ -134,6 +148,25 @@ def note_run(session: Session, run: Run, packages: Sequence[Cursor] = ()) -> int
     return run_id
 
 
+def note_failure(session: Session, run: Run) -> None:
+    """Keeps that a run failed; as often as it fails in a row for the same reason, once."""
+    row = session.one(
+        "SELECT run_id, jobs, failure FROM distribution_run WHERE group_id = ? AND schedule = ?"
+        " ORDER BY run_id DESC LIMIT 1",
+        run.group_id,
+        run.schedule,
+    )
+    if row is None or (row[1], row[2]) != (_jobs_text(run), run.failure):
+        note_run(session, run)
+        return
+    session.run(
+        "UPDATE distribution_run SET begin_wall_s = ?, duration_s = ? WHERE run_id = ?",
+        run.begin_wall_s,
+        run.duration_s,
+        row[0],
+    )
+
+
 def list_runs(session: Session, group_id: str, before: int, limit: int) -> list[Run]:
     """The runs before one, the newest first; 0 begins with the newest, no group means all."""
     rows = session.all(
@@ -152,6 +185,22 @@ def sequences_of(session: Session, run_id: int) -> Mapping[int, int]:
     """Where the packages of a run lead, by the generation of their log."""
     rows = session.all("SELECT generation, sequence FROM run_package WHERE run_id = ?", run_id)
     return {int(generation, 16): sequence for generation, sequence in rows}
+
+
+def _through(session: Session, through: str, runs: str, job: int, *values: Value) -> int | None:
+    """How far some runs say that a job is; nothing when none of them carried it."""
+    row = session.one(
+        f"SELECT {through} FROM run_package JOIN distribution_run USING (run_id)"  # noqa: S608
+        f" WHERE {runs} AND (' ' || jobs || ' ' LIKE ?3 OR ' ' || jobs || ' ' LIKE ?4)",
+        *values,
+        f"% {job} %",
+        f"% {ALL_JOBS} %",
+    )
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def _jobs_text(run: Run) -> str:
+    return " ".join(map(str, run.jobs))
 
 
 def _run(row: Row) -> Run:

@@ -69,14 +69,15 @@ class Stock:
         return result
 
     async def has(self, package: Package) -> bool:
-        """Whether its file is there; one that is missing is forgotten."""
-        if self._shelf.has(package.name):
+        """Whether its file is there, as large as it was; else it is forgotten."""
+        if self._shelf.has(package.name, package.size):
             return True
         await self._forget(package)
         return False
 
     async def block(self, package: Package, offset: int, size: int) -> bytes:
-        """A part of a package; Refused NAME_UNKNOWN when it is not there any more."""
+        """A part of a package; Refused NAME_UNKNOWN when it is not there, whole, any more."""
+        size = min(size, package.size - offset)  # what is shorter than that has lost its end
         try:
             return await self._shelf.block(package.name, offset, size)
         except Refused as error:
@@ -92,13 +93,14 @@ class Stock:
         path = self._shelf.path(package.name)
         if await self._shelf.off_loop(partial(_is_damaged, path, cursor.digest)):
             await self._forget(package)
-            await self._shelf.remove([package.name])
 
     async def _build(self, wanted: Wanted) -> Built | None:
         try:
             return await self._shelf.off_loop(partial(wanted.build, self._shelf, self._database))
         except OSError as error:
-            raise Refused(Reason.DISK_FULL, f"a package cannot be made: {error}") from error
+            # Without the name of its draft, which is another each time.
+            why = error.strerror or str(error)
+            raise Refused(Reason.DISK_FULL, f"a package cannot be made: {why}") from error
 
     async def _discard(self, made: Sequence[Built]) -> None:
         """Removes files that came into no log; not those that were there before."""
@@ -107,7 +109,11 @@ class Stock:
 
     async def _forget(self, package: Package) -> None:
         await self._engine.write(lambda session: package_log.drop(session, package))
+        await self._shelf.remove([package.name])
 
 
 def _is_damaged(path: Path, digest: bytes) -> bool:
-    return path.is_file() and digest_of(path) != digest
+    try:
+        return digest_of(path) != digest
+    except OSError:
+        return True

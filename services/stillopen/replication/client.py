@@ -24,6 +24,8 @@ from stillopen.v1 import sync_pb2, sync_pb2_grpc
 LOG = logging.getLogger("stillopen.replication")
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
+LASTED_S = 10.0
+"""A stream that was up for so long was no failure: the next is tried at once."""
 WELCOME_S = 10.0
 INTERVAL_CHECK_S = 5.0
 """How soon a shorter upload interval is noticed."""
@@ -53,8 +55,11 @@ class SyncClient:
         self._upload_interval_s = upload_interval_s
         """How often what was journaled goes up; 0 at once. Cards and hello never wait for it."""
         self._session: asyncio.Task[None] | None = None
-        self._half: ClientHalf | None = None
-        self._package_refusal = ""
+        self._half = ClientHalf()
+        """That of the newest stream, also when it ended."""
+        self._moving = asyncio.Lock()
+        """Held while replicas move or are looked at; a package may outlast its stream."""
+        self._up_since_s = 0.0
         self.up = False
         """True from the welcome until the stream breaks or falls silent."""
         self.heard_s = float("-inf")
@@ -67,12 +72,12 @@ class SyncClient:
     @property
     def package_bytes_missing(self) -> int:
         """What is still to come of a package that is on its way."""
-        return self._half.package_bytes_missing if self._half else 0
+        return 0 if self._half.closed else self._half.package_bytes_missing
 
     @property
     def package_refusal(self) -> str:
         """Why the last package was refused; empty when it was not."""
-        return self._half.package_refusal if self._half else self._package_refusal
+        return self._half.package_refusal
 
     def allow(self, allowed: bool) -> None:  # noqa: FBT001 - a switch
         """Lets the stream run, or silences it."""
@@ -94,11 +99,10 @@ class SyncClient:
                 await asyncio.wait([self._session])
             finally:
                 self._session.cancel()
-            self._package_refusal = self.package_refusal
-            self._half, welcomed = None, self.up
+            no_failure = self._lasted() or not self.allowed
             self._set_up(up=False)
             self._note_failure(self._session)
-            pause_s = BACKOFF_FIRST_S if welcomed else min(pause_s * 2, BACKOFF_MAX_S)
+            pause_s = BACKOFF_FIRST_S if no_failure else min(pause_s * 2, BACKOFF_MAX_S)
             await asyncio.sleep(pause_s * (0.5 + self._rng.random() / 2))
 
     def _note_failure(self, session: asyncio.Task[None]) -> None:
@@ -111,15 +115,16 @@ class SyncClient:
             LOG.error("the stream failed", exc_info=error)
 
     async def _run_session(self) -> None:
-        half = ClientHalf(self._package_refusal)
-        self._half = half
         # The news is read before the heads: what is added between them is not missed.
         known, stood = self._journals.news.version, self._replica.news.version
-        heads, cursors = await self._journals.heads(), await self._replica.cursors()
+        heads = await self._journals.heads()
+        async with self._moving:  # what came on the stream before is in force, or refused
+            cursors = await self._replica.cursors()
+        self._half = half = ClientHalf(self.package_refusal)
         half.hello(heads, cursors, self._instance, await self._standing())
         wake = News()
         async with asyncio.TaskGroup() as group:
-            landing = Landing(half, wake, self._replica, group)
+            landing = Landing(half, wake, self._replica, group, self._moving)
             session = _Session(
                 half, wake, self._journals, landing, self._standing, self._upload_interval_s
             )
@@ -137,14 +142,18 @@ class SyncClient:
                         silence.reschedule(_deadline(half))
             finally:
                 call.cancel()
-                landing.drop()
+                landing.end()
                 half.closed = True  # gRPC leaves the request iterator waiting: it ends by itself
                 wake.tell()
             raise EOFError  # the server closed the stream; the group ends the other tasks
 
+    def _lasted(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        return self.up and now_s - self._up_since_s >= LASTED_S
+
     def _set_up(self, *, up: bool) -> None:
         if up != self.up:
-            self.up = up
+            self.up, self._up_since_s = up, asyncio.get_running_loop().time()
             self.news.tell()
 
 

@@ -11,7 +11,8 @@ It shows the rows before a package or after it, never a mix:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,6 @@ from stillopen.replication.replica_apply import (
 )
 from stillopen.replication.replica_tables import SCHEMA, complete
 from stillopen.replication.scope import Scope
-from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.beside import read_beside
 from stillopen.storage.draft import edit_draft
 from stillopen.storage.engine import Engine, OpenEngine, Session, Work
@@ -69,6 +69,8 @@ class Copy:
         self._open_engine = open_engine
         self._now = now
         self._left = News()
+        self._leaving: set[asyncio.Task[None]] = set()
+        """Files that were replaced, and whose readers have not all left."""
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -87,41 +89,20 @@ class Copy:
 
     async def read(self, work: Work[T]) -> T:
         """Reads one committed state; Refused NOT_READY for what is damaged."""
-        now = self._now
-        now.readers += 1
-        try:
+        async with self._reading() as now:
             return await now.engine.read(work)
-        except Misuse as error:
-            raise self._noticed(error) from None
-        finally:
-            now.readers -= 1
-            self._left.tell()
 
     async def digests(self, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
         """What ranges of a table's rows come to, beside whoever reads."""
         work = partial(_digests, asked=asked)
-        try:
-            return await self.shelf.off_loop(partial(read_beside, self.path, work))
-        except Misuse as error:
-            raise self._noticed(error) from None
+        async with self._reading() as now:
+            return await self.shelf.off_loop(partial(read_beside, now.path, work))
 
     async def apply(self, package: Package) -> None:
-        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing."""
-        # What is begun is ended, also when the stream that brought it ends meanwhile.
-        await to_its_end(self._apply(package))
+        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing.
 
-    async def close(self) -> None:
-        """Lets its file go."""
-        async with self._one_at_a_time:
-            await self._now.engine.close()
-
-    async def remove(self) -> None:
-        """Lets its file go, for good."""
-        async with self._one_at_a_time:
-            await self._now.engine.close()
-            await self.shelf.off_loop(self._pointer.remove)
-
-    async def _apply(self, package: Package) -> None:
+        What is begun must be ended: whoever calls shields it from being cancelled.
+        """
         async with self._one_at_a_time:
             check_way(Cursor() if self.damage else self.at, package)
             before = self._now
@@ -131,7 +112,41 @@ class Copy:
                 await self._go_on(package)
             self.at = package.cursor
         if before is not self._now:
-            await self._leave(before)
+            leaving = asyncio.create_task(self._leave(before), name=f"leaving {before.path.name}")
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        """Lets its file go, and those before it."""
+        async with self._one_at_a_time:
+            await self.left()
+            await self._now.engine.close()
+
+    async def left(self) -> None:
+        """Waits until nobody reads a file that was replaced."""
+        await asyncio.gather(*self._leaving)
+
+    async def remove(self) -> None:
+        """Lets its file go, for good."""
+        await self.close()
+        await self.shelf.off_loop(self._pointer.remove)
+
+    def damaged(self, error: Misuse) -> Misuse | Refused:
+        """Takes it that the copy is damaged, where an error says so; returns what to tell."""
+        return self._noticed(self._now, error)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[_Open]:
+        """The file that is read now; it does not go meanwhile."""
+        now = self._now
+        now.readers += 1
+        try:
+            yield now
+        except Misuse as error:
+            raise self._noticed(now, error) from None
+        finally:
+            now.readers -= 1
+            self._left.tell()
 
     async def _become(self, package: Package) -> None:
         target, version = self._pointer.next(), self._scope.version
@@ -142,16 +157,23 @@ class Copy:
                 database = folder / "database"
                 _unpack(self.shelf, package, database)
                 edit_draft(database, begin)
+                remove(target)  # the log of a file of that number, say, whose database is gone
                 database.rename(target)
 
         await self.shelf.off_loop(prepare)
-        try:
-            engine = await self._open_engine(target, SCHEMA, durable=False)
-        except Misuse as error:
-            await self.shelf.off_loop(partial(remove, target))
-            raise damaged(error.message) from None
+        engine = await self._opened(target)
         await self.shelf.off_loop(partial(self._pointer.switch, target))
         self._now, self.damage = _Open(engine, target), ""
+
+    async def _opened(self, target: Path) -> Engine:
+        try:
+            return await self._open_engine(target, SCHEMA, durable=False)
+        except Exception as error:
+            await self.shelf.off_loop(partial(remove, target))
+            if isinstance(error, Misuse):
+                raise damaged(error.message) from None
+            why = f"a package cannot be opened: {error}"  # the disk, whatever it says
+            raise Refused(Reason.DISK_FULL, why) from error
 
     async def _go_on(self, package: Package) -> None:
         async with self.shelf.desk() as folder:
@@ -160,7 +182,7 @@ class Copy:
             try:
                 await self._now.engine.write_with(database, partial(apply_delta, package=package))
             except Misuse as error:
-                raise self._noticed(error) from None
+                raise self._noticed(self._now, error) from None
 
     async def _leave(self, before: _Open) -> None:
         """Closes the file that was read until now, once the last has left it."""
@@ -169,10 +191,11 @@ class Copy:
         await before.engine.close()
         await self.shelf.off_loop(partial(remove, before.path))
 
-    def _noticed(self, error: Misuse) -> Misuse | Refused:
+    def _noticed(self, of: _Open, error: Misuse) -> Misuse | Refused:
         if error.reason is not Reason.DATABASE_DAMAGED:
             return error
-        self._stands_nowhere(error.message)
+        if of is self._now:  # else another is here already
+            self._stands_nowhere(error.message)
         return Refused(
             Reason.NOT_READY, "the copy of master data here is damaged; another one is on its way"
         )
@@ -216,6 +239,7 @@ async def _open_or_begin(
     if kept := pointer.set_aside():
         warn(f"{pointer.path} cannot be read and was set aside as {kept}; beginning a new one")
     target = pointer.next()
+    remove(target)
     engine = await open_engine(target, SCHEMA, durable=False)
     pointer.switch(target)
     return target, engine

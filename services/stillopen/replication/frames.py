@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from stillopen.core.errors import invalid
 from stillopen.replication.ports import Cursor
 from stillopen.replication.scope import Scope
 from stillopen.v1 import sync_pb2
@@ -12,6 +13,9 @@ BLOCK_BYTES = 256 * 1024
 PACKAGE_BYTES_MAX = 2**32
 CURSORS_MAX = 100
 """The most replicas that one stream is for."""
+SEQUENCE_MAX = 2**63 - 1
+"""The largest number of a package that a database keeps."""
+DIGEST_BYTES = 32
 BLOCKS_READY_MAX = 2
 """Blocks of a package that wait to be sent."""
 QUESTIONS_MAX = 8
@@ -37,7 +41,11 @@ def cursor_to(cursor: Cursor) -> sync_pb2.Cursor:
 
 
 def cursor_from(message: sync_pb2.Cursor) -> Cursor:
-    """A cursor from a message."""
+    """A cursor from a message; Misuse for one that no log can have."""
+    if message.sequence > SEQUENCE_MAX:
+        raise invalid("cursor", f"the sequence is at most {SEQUENCE_MAX}")
+    if len(message.package_digest) > DIGEST_BYTES:
+        raise invalid("cursor", f"a digest has {DIGEST_BYTES} bytes")
     excluded = tuple(sorted(set(message.scope.excluded_tables)))
     scope = Scope(excluded, message.scope.schema_version or 1)
     return Cursor(message.generation, message.sequence, message.package_digest, scope)

@@ -2,7 +2,8 @@
 
 1. A package is finished and applied aside, so that journals go up meanwhile.
 2. What fails is said, and ends no stream.
-3. Where replicas stand is not read while one moves.
+3. Where replicas stand is not read while one moves, nor on the stream that comes next.
+4. What came whole is applied, also when the stream ends meanwhile; of what did not, no file stays.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from stillopen.replication.client_half import ClientHalf, Digest
 from stillopen.replication.news import News
 from stillopen.replication.ports import Package, PackageSink
 from stillopen.replication.receiving import Apply, Begin, Drop, ReceivingEffect, Take
+from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.shelf import Coming
 from stillopen.v1 import sync_pb2
 
@@ -20,30 +22,43 @@ DIGESTS_AT_ONCE = 4
 
 
 class Landing:
-    """One connection's packages and questions. Its tasks belong to the connection's group."""
+    """One connection's packages and questions. Its tasks belong to the connection's group.
+
+    `moving` is held while replicas move or are looked at, by whichever connection.
+    """
 
     def __init__(
-        self, half: ClientHalf, wake: News, replica: PackageSink, group: asyncio.TaskGroup
+        self,
+        half: ClientHalf,
+        wake: News,
+        replica: PackageSink,
+        group: asyncio.TaskGroup,
+        moving: asyncio.Lock,
     ) -> None:
         self._half = half
         self._wake = wake
         self._replica = replica
         self._group = group
+        self._moving = moving
         self._coming: tuple[Package, Coming] | None = None
-        self._moving = asyncio.Lock()
+        self._whole: list[Coming] = []
+        """Those that came whole, and whose applying has not begun."""
+        self._ended = False
         self._digesting = asyncio.Semaphore(DIGESTS_AT_ONCE)
 
     async def carry_out(self, effect: ReceivingEffect | Digest) -> None:
         """Does what the half asks for."""
         match effect:
             case Begin(package):
-                await self._begin(package)
+                await to_its_end(self._begin(package))
             case Take(data):
-                await self._take(data)
+                if self._coming is not None:
+                    await to_its_end(self._take(*self._coming, data))
             case Drop():
-                self.drop()
+                self._drop()
             case Apply(package):
                 if self._coming is not None:
+                    self._whole.append(self._coming[1])
                     self._group.create_task(self._apply(self._coming[1], package))
                 self._coming = None
             case Digest(asked):
@@ -60,8 +75,15 @@ class Landing:
         if not self._moving.locked():
             await self._stand()
 
-    def drop(self) -> None:
-        """Lets go of what was coming, for good: the next stream begins it anew."""
+    def end(self) -> None:
+        """The stream ended: what is not being applied goes; the next stream begins it anew."""
+        self._ended = True
+        self._drop()
+        for coming in self._whole:
+            coming.drop()
+        self._whole.clear()
+
+    def _drop(self) -> None:
         if self._coming is not None:
             self._coming[1].drop()
         self._coming = None
@@ -73,21 +95,30 @@ class Landing:
 
     async def _begin(self, package: Package) -> None:
         try:
-            self._coming = package, await self._replica.receive(package)
+            coming = await self._replica.receive(package)
         except StillopenError as error:
             self._half.refused(package.cursor, error)
-
-    async def _take(self, data: bytes) -> None:
-        if self._coming is None:
             return
-        package, coming = self._coming
+        if self._ended:
+            coming.drop()
+        else:
+            self._coming = package, coming
+
+    async def _take(self, package: Package, coming: Coming, data: bytes) -> None:
         try:
             await coming.write(data)
         except StillopenError as error:
-            self.drop()
+            self._drop()
             self._half.refused(package.cursor, error)
+        finally:
+            if self._ended:
+                coming.drop()  # what was being written when it was dropped, too
 
     async def _apply(self, coming: Coming, package: Package) -> None:
+        self._whole.remove(coming)
+        await to_its_end(self._finish_and_apply(coming, package))
+
+    async def _finish_and_apply(self, coming: Coming, package: Package) -> None:
         async with self._moving:
             try:
                 await self._finish(coming)

@@ -236,9 +236,11 @@ def _delta_after(session: Session, end: Cursor, at: Cursor) -> Package | None:
 def _leads_on(session: Session, end: Cursor, sequence: int) -> bool:
     """Whether every delta from a snapshot to the end is there."""
     [(deltas,)] = session.all(
-        "SELECT count(*) FROM kept_package WHERE generation = ? AND sequence > ? AND NOT snapshot",
+        "SELECT count(*) FROM kept_package WHERE generation = ? AND sequence > ? AND sequence <= ?"
+        " AND NOT snapshot",
         generation_text(end.generation),
         sequence,
+        end.sequence,
     )
     return bool(deltas == end.sequence - sequence)
 

@@ -94,21 +94,24 @@ class Replica:
 
     async def apply(self, package: Package) -> None:
         """Shows a package that came, and keeps it no longer."""
-        try:
-            await self.show(package)
-        finally:
-            await self.copy.shelf.remove([package.name])
 
-    async def show(self, package: Package) -> None:
-        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing."""
-
-        async def show() -> None:
-            await self.copy.apply(package)
-            await self.load()
-            self.news.tell()
+        async def take() -> None:
+            try:
+                await self.show(package)
+            finally:
+                await self.copy.shelf.remove([package.name])
 
         # What is written is shown, also when the stream that brought it ends meanwhile.
-        await to_its_end(show())
+        await to_its_end(take())
+
+    async def show(self, package: Package) -> None:
+        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing.
+
+        What is begun must be ended: whoever calls shields it from being cancelled.
+        """
+        await self.copy.apply(package)
+        await self.load()
+        self.news.tell()
 
     async def close(self) -> None:
         """Lets its file go."""

@@ -5,7 +5,7 @@ NEW       hello, PackagesWanted   -                                             
 NEW       welcome                 look                                                 IDLE
 IDLE      look                    Offer for the first replica                          IDLE
 IDLE      offered(nothing)        Offer for the next replica, after the last none      IDLE
-IDLE      missed                  the same; a heartbeat looks again                    IDLE
+IDLE      missed                  the same; the next heartbeat looks again             IDLE
 IDLE      offered(package)        PackageBegin; when it was refused before, Offer of   SENDING
                                   a snapshot after a delta, else for the next replica
 SENDING   block(data)             PackageBlock when nothing else is to be sent;        SENDING,
@@ -14,13 +14,14 @@ SENDING   PackageRefused          PackageEnd at once, then as in AWAITING       
 AWAITING  PackageApplied          Offer for the first replica                          IDLE
 AWAITING  PackageRefused          Declined; Offer as when it had been refused before   IDLE
 any       PackagesWanted          Offer for the first replica when IDLE                the same
-IDLE      heartbeat               look, when something is to be tried again            IDLE
+any       heartbeat               look when IDLE and something may be tried again      the same
 any       block(nothing)          raises Refused, the shell closes the stream          -
 
 1. One package is under way at a time, and for the own replica first.
 2. In the place of a delta that was refused as damaged a snapshot is sent; a damaged snapshot once
    more after a heartbeat, because its source looks at its file, and then not again on this stream.
-   What was refused for a reason that passes is sent again after a heartbeat.
+   What was refused for a reason that passes is sent again after a heartbeat, and after each further
+   refusal twice as many are waited for, so that a full disk does not get all of it all the time.
 3. At most `BLOCKS_READY_MAX` blocks are in memory, and one is being read.
 4. The answer to an Offer counts unless another was made since.
 """
@@ -43,6 +44,8 @@ from stillopen.v1 import sync_pb2
 
 REFUSED_MAX = 1_000
 """How many refused packages are remembered on a stream."""
+WAIT_MAX = 64
+"""The most heartbeats that are waited before a package is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,28 @@ class _Sending:
     blocks: deque[bytes] = field(default_factory=deque[bytes])
 
 
+@dataclass(slots=True)
+class _Refusal:
+    wait: int = 0
+    """How many heartbeats were to pass, the last time, before it comes again."""
+    left: int = 0
+    """How many of them are still to pass."""
+    damaged: bool = False
+    for_good: bool = False
+    """Whether it does not come again on this stream."""
+
+    def again_later(self) -> None:
+        """It comes again, after twice as many heartbeats as the last time."""
+        self.wait = self.left = min(2 * self.wait or 1, WAIT_MAX)
+
+    def passes(self) -> bool:
+        """Another heartbeat; whether that was the last to wait for."""
+        if not self.left:
+            return False
+        self.left -= 1
+        return not self.left
+
+
 class Sending:
     """What goes down a stream. `send` puts a frame with those to be sent."""
 
@@ -93,19 +118,20 @@ class Sending:
         self._awaited: tuple[Package, int] | None = None
         """The package that the client has not spoken of yet, and for which of its replicas; -1 when
         it said since how they stand."""
-        self._refused: deque[Cursor] = deque(maxlen=REFUSED_MAX)
-        """Those that do not come again on this stream."""
-        self._doubted: deque[Cursor] = deque(maxlen=REFUSED_MAX)
-        """Snapshots that were refused once."""
-        self._later: deque[Cursor] = deque(maxlen=REFUSED_MAX)
-        """Those that may come again after a heartbeat."""
-        self._missed = False
-        """Whether something could not be looked for."""
+        self._refusals: dict[Cursor, _Refusal] = {}
+        """Of the packages that were refused, the longest known first."""
+        self._again = False
+        """Whether the next heartbeat looks again: something may come now, or was not found out."""
 
     @property
     def idle(self) -> bool:
         """Whether a package could be sent now."""
         return self._welcomed and self._sending is None and self._awaited is None
+
+    @property
+    def looking(self) -> Offer | None:
+        """The offer whose answer counts."""
+        return self._looking
 
     @property
     def wanted_block(self) -> WantedBlock | None:
@@ -152,11 +178,12 @@ class Sending:
         return self._ask(0) if self.idle else []
 
     def look_again(self) -> list[SendingEffect]:
-        """The same after a while: what could not be taken may find room now."""
-        if not self.idle or not (self._later or self._missed):
+        """A heartbeat: what could not be taken some of them ago may find room now."""
+        for refusal in self._refusals.values():
+            self._again |= refusal.passes()
+        if not self.idle or not self._again:
             return []
-        self._later.clear()
-        self._missed = False
+        self._again = False
         return self.look()
 
     def offered(self, offer: Offer, package: Package | None) -> list[SendingEffect]:
@@ -164,10 +191,13 @@ class Sending:
         if offer != self._looking or not self.idle:
             return []
         self._looking = None
-        if package is None or package.cursor in self._later:
+        if package is None:
             return self._ask(offer.place + 1)
-        if package.cursor in self._refused:
-            return self._instead_of(package, offer.place, offer)
+        if refusal := self._refusals.get(package.cursor):
+            if refusal.for_good:
+                return self._instead_of(package, offer.place, offer)
+            if refusal.left:
+                return self._ask(offer.place + 1)
         self._sending = _Sending(package)
         self._awaited = package, offer.place
         begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=package.size)
@@ -178,7 +208,7 @@ class Sending:
 
     def missed(self, offer: Offer) -> list[SendingEffect]:
         """It could not be looked for, for a reason that may pass."""
-        self._missed = True
+        self._again = True
         return self.offered(offer, None)
 
     def block(self, wanted: WantedBlock, data: bytes) -> None:
@@ -196,10 +226,8 @@ class Sending:
         cursor, awaited = cursor_from(message), self._awaited
         base = awaited[0].base if awaited is not None and awaited[0].cursor == cursor else None
         self._cursors = moved(self._cursors, cursor, base)
-        for refused in (self._refused, self._doubted, self._later):
-            kept = [each for each in refused if each.generation != cursor.generation]
-            refused.clear()
-            refused.extend(kept)
+        for each in [x for x in self._refusals if x.generation == cursor.generation]:
+            del self._refusals[each]
         self._stop()
         return self.look()
 
@@ -210,14 +238,20 @@ class Sending:
             return []  # not what was sent
         package, place = self._awaited
         self._stop()
-        declined = Declined(cursor, frame.message)
+        declined, refusal = Declined(cursor, frame.message), self._refusal_of(cursor)
         if frame.reason == Reason.PACKAGE_DAMAGED:
-            if package.base is not None or cursor in self._doubted:
-                self._refused.append(cursor)
+            if package.base is not None or refusal.damaged:
+                refusal.for_good = True
                 return [declined, *self._instead_of(package, place)]
-            self._doubted.append(cursor)
-        self._later.append(cursor)
+            refusal.damaged = True
+        refusal.again_later()
         return [declined, *self._ask(place + 1)]
+
+    def _refusal_of(self, cursor: Cursor) -> _Refusal:
+        refusal = self._refusals.setdefault(cursor, _Refusal())
+        while len(self._refusals) > REFUSED_MAX:
+            del self._refusals[next(iter(self._refusals))]
+        return refusal
 
     def _stop(self) -> None:
         """The client has spoken of the package under way; it needs no more of it."""

@@ -171,17 +171,22 @@ class ServerHalf:
         """Says that it is there."""
         self._outbox.append(sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat()))
 
-    def look(self) -> list[Effect]:
+    def look(self) -> list[SendingEffect]:
         """Looks for what the client's replicas need, unless a package is under way."""
-        return [*self._packages.look()]
+        return self._packages.look()
 
-    def offered(self, offer: Offer, package: Package | None) -> list[Effect]:
+    def offered(self, offer: Offer, package: Package | None) -> list[SendingEffect]:
         """Brings what was found for a replica."""
-        return [*self._packages.offered(offer, package)]
+        return self._packages.offered(offer, package)
 
-    def missed(self, offer: Offer) -> list[Effect]:
+    def missed(self, offer: Offer) -> list[SendingEffect]:
         """Says that it could not be looked for now."""
-        return [*self._packages.missed(offer)]
+        return self._packages.missed(offer)
+
+    @property
+    def looking(self) -> Offer | None:
+        """The offer whose answer counts."""
+        return self._packages.looking
 
     @property
     def wanted_block(self) -> WantedBlock | None:

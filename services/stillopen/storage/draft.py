@@ -5,7 +5,8 @@ goes on being read and written by whoever has it open.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,15 +27,12 @@ def fill_draft(
     # Indexes are made when the rows are there: in one go each.
     later = [each for each in statements if each.startswith("CREATE INDEX")]
     _run(target, [each for each in statements if each not in later])
-    with_both = _connect(":memory:")
-    try:
+    with _connected(":memory:") as with_both:
         with_both.execute("ATTACH ? AS source", (f"{source.absolute().as_uri()}?mode=ro",))
         with_both.execute("ATTACH ? AS draft", (f"{target.absolute().as_uri()}?mode=rw",))
         with_both.execute("PRAGMA draft.journal_mode=OFF")
         with_both.execute("PRAGMA draft.synchronous=OFF")
         result = run_copy(with_both, fill)
-    finally:
-        with_both.close()
     _run(target, later)
     return result
 
@@ -42,49 +40,48 @@ def fill_draft(
 def run_copy(connection: sqlite3.Connection, fill: Callable[[Session], T]) -> T:
     """Runs `fill` in one transaction."""
     connection.execute("BEGIN")
-    try:
-        result = fill(Session(connection))
-    except sqlite3.Error as error:
-        raise translate(error) from error
+    result = fill(Session(connection))
     connection.execute("COMMIT")
     return result
 
 
 def check_draft(target: Path) -> None:
     """Raises Misuse INTERNAL for a draft that is not sound: the last moment to find out."""
-    connection = _connect(target)
-    try:
+    with _connected(target) as connection:
         found = run_read(connection, lambda session: session.one("PRAGMA integrity_check(1)"))
-    finally:
-        connection.close()
     if found != ("ok",):
         raise Misuse(Reason.INTERNAL, f"a package was built that is not sound: {found}")
 
 
 def edit_draft(target: Path, edit: Callable[[Session], T]) -> T:
     """Changes a database that nobody has open, in one transaction; durable when it returns."""
-    connection = _connect(target)
-    try:
+    with _connected(target) as connection:
         connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=FULL")
         return run_copy(connection, edit)
-    finally:
-        connection.close()
 
 
 def _run(target: Path, statements: Sequence[str]) -> None:
-    connection = _connect(target)
-    try:
+    with _connected(target) as connection:
         connection.execute("PRAGMA journal_mode=OFF")
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
         for statement in statements:
             connection.execute(statement)
         connection.execute("COMMIT")
+
+
+@contextmanager
+def _connected(path: Path | str) -> Generator[sqlite3.Connection]:
+    """A connection whose every failure is said in our words."""
+    try:
+        connection = _connect(path)
+        try:
+            yield connection
+        finally:
+            connection.close()
     except sqlite3.Error as error:
-        raise translate(error) from error
-    finally:
-        connection.close()
+        raise translate(error, reading=True) from error
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:

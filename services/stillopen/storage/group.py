@@ -6,6 +6,7 @@ or the commit fails, every member runs again alone (protocol rule 14).
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,13 @@ def run_with(connection: sqlite3.Connection, database: Path, work: Work[Any]) ->
     """Runs a work alone, with another database as schema `package`."""
     connection.execute("ATTACH ? AS package", (f"{database.absolute().as_uri()}?mode=ro",))
     try:
-        return _run_alone(connection, work)
-    finally:
-        connection.execute("DETACH package")
+        result = _run_alone(connection, work)
+    except BaseException:
+        with suppress(sqlite3.Error):  # what happened counts, not that it cannot be let go of now
+            connection.execute("DETACH package")
+        raise
+    connection.execute("DETACH package")
+    return result
 
 
 def _run_alone(connection: sqlite3.Connection, work: Work[Any]) -> Result:
@@ -87,18 +92,18 @@ def run_read(connection: sqlite3.Connection, work: Work[Any]) -> Any:
         connection.execute("BEGIN")
         return work(Session(connection))
     except sqlite3.Error as error:
-        if _code(error) & 0xFF in _UNREADABLE:
-            raise Misuse(Reason.DATABASE_DAMAGED, f"a database cannot be read: {error}") from error
-        raise translate(error) from error
+        raise translate(error, reading=True) from error
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def translate(error: BaseException) -> BaseException:
+def translate(error: BaseException, *, reading: bool = False) -> BaseException:
     """The same error in our words, where we have them."""
     if not isinstance(error, sqlite3.Error):
         return error
+    if reading and _code(error) & 0xFF in _UNREADABLE:
+        return Misuse(Reason.DATABASE_DAMAGED, f"a database cannot be read: {error}")
     match _code(error) & 0xFF:
         case sqlite3.SQLITE_FULL:
             return Refused(Reason.DISK_FULL, "the disk is full; nothing was changed")

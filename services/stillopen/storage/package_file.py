@@ -6,9 +6,10 @@ package says of its own size, which in turn may not be out of proportion to what
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import zstandard
 
@@ -23,6 +24,8 @@ UNPACKED_BYTES_MAX = 2**34
 SMALL_BYTES = 2**24
 """A package may unpack to that much however small it is: empty tables are pages of nothing."""
 RATIO_MAX = 100
+ROOM_BYTES = 2**24
+"""What a package leaves free: a till that has no room left cannot sell."""
 HEADER_BYTES = 18
 
 
@@ -34,26 +37,58 @@ class Packed:
     size: int
 
 
-class _Digesting:
-    """A file that is read or written, and the digest of what passed."""
+class Written:
+    """A new file that its owner alone may read, flushed a part at a time. Use it with `with`."""
+
+    def __init__(self, path: Path) -> None:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._unflushed = 0
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of what was written."""
+        return self._digest.digest()
+
+    def write(self, data: bytes) -> int:
+        """Writes, and now and then flushes."""
+        self._file.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+        self._unflushed += len(data)
+        if self._unflushed >= FLUSH_BYTES:
+            self._flush(os.fdatasync)
+        return len(data)
+
+    def finish(self) -> None:
+        """Flushes the rest."""
+        self._flush(os.fsync)
+
+    def _flush(self, sync: Callable[[int], None]) -> None:
+        self._file.flush()
+        sync(self._file.fileno())
+        self._unflushed = 0
+
+
+class _Read:
+    """A file that is read, and the digest of what was."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> int:
-        self._note(data)
-        return self._file.write(data)
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
-        self._note(data)
-        return data
-
-    def _note(self, data: bytes) -> None:
         self.digest.update(data)
-        self.size += len(data)
+        return data
 
 
 def damaged(why: str) -> Refused:
@@ -63,18 +98,16 @@ def damaged(why: str) -> Refused:
 
 def pack(database: Path, target: Path) -> Packed:
     """Compresses a database that nobody has open; durable when it returns."""
-    with database.open("rb") as source, target.open("xb") as file:
-        passed = _Digesting(file)
+    with database.open("rb") as source, Written(target) as file:
         zstandard.ZstdCompressor(level=LEVEL).copy_stream(
             source,
-            passed,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            file,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             size=database.stat().st_size,
             read_size=PIECE_BYTES,
             write_size=PIECE_BYTES,
         )
-        file.flush()
-        os.fsync(file.fileno())
-    return Packed(passed.digest.digest(), passed.size)
+        file.finish()
+        return Packed(file.digest, file.size)
 
 
 def digest_of(package: Path) -> bytes:
@@ -91,19 +124,17 @@ def unpack(package: Path, target: Path, unpacked_max: int = UNPACKED_BYTES_MAX) 
     """
     with package.open("rb") as source:
         size = _unpacked_size(source, package.stat().st_size, unpacked_max)
-        _check_room(target.parent, size)
-        passed = _Digesting(source)
-        with target.open("xb") as file:
-            try:
-                written = _unpack(passed, file, size)
-            except zstandard.ZstdError as error:
-                raise damaged(str(error)) from None
-            except OSError as error:
-                raise Refused(
-                    Reason.DISK_FULL, f"the package cannot be unpacked: {error}"
-                ) from None
-        if written != size:
-            raise damaged(f"it unpacks to {written} bytes and not to {size}")
+        check_room(target.parent, size)
+        passed = _Read(source)
+        try:
+            with Written(target) as file:
+                _unpack(passed, file, size)
+        except zstandard.ZstdError as error:
+            raise damaged(str(error)) from None
+        except OSError as error:
+            raise Refused(Reason.DISK_FULL, f"it cannot be unpacked: {error}") from None
+        if file.size != size:
+            raise damaged(f"it unpacks to {file.size} bytes and not to {size}")
         return passed.digest.digest()
 
 
@@ -119,32 +150,22 @@ def _unpacked_size(source: BinaryIO, packed: int, unpacked_max: int) -> int:
     return size
 
 
-def _check_room(folder: Path, size: int) -> None:
+def check_room(folder: Path, size: int) -> None:
+    """Refused DISK_FULL unless there is room for so many bytes, and for the sales of a while."""
     there = os.statvfs(folder)
-    if (room := there.f_bavail * there.f_frsize) < size:
+    if (room := there.f_bavail * there.f_frsize) < size + ROOM_BYTES:
         raise Refused(
-            Reason.DISK_FULL, f"the package unpacks to {size} bytes and there is room for {room}"
+            Reason.DISK_FULL, f"a package needs {size} bytes and there is room for {room}"
         )
 
 
-def _unpack(source: _Digesting, file: BinaryIO, size: int) -> int:
+def _unpack(source: _Read, file: Written, size: int) -> None:
     """Reads one byte more than there may be, across frames: nothing may follow the first."""
     reader = zstandard.ZstdDecompressor().stream_reader(
         source,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         read_size=PIECE_BYTES,
         read_across_frames=True,
     )
-    written = unflushed = 0
-    while piece := reader.read(min(PIECE_BYTES, size + 1 - written)):
+    while file.size <= size and (piece := reader.read(min(PIECE_BYTES, size + 1 - file.size))):
         file.write(piece)
-        written += len(piece)
-        unflushed += len(piece)
-        if written > size:
-            break
-        if unflushed >= FLUSH_BYTES:
-            file.flush()
-            os.fdatasync(file.fileno())
-            unflushed = 0
-    file.flush()
-    os.fsync(file.fileno())
-    return written
+    file.finish()

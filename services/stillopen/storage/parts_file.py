@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 from typing import BinaryIO
 
 import zstandard
@@ -48,9 +49,11 @@ def writing_parts(path: Path, kind: str, *, replace: bool = False) -> Generator[
     """
     if not replace:
         check_free(path)
-    new = path.with_name(path.name + ".new")
+    # A name of its own: what else is there, whatever it is called, is not touched.
+    handle, name = mkstemp(dir=path.parent, prefix=".stillopen-", suffix=".new")
+    new = Path(name)
     try:
-        with _private(new) as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(_line(kind))
             compressor = zstandard.ZstdCompressor(level=LEVEL)
             with compressor.stream_writer(file, closefd=False) as stream:
@@ -59,17 +62,32 @@ def writing_parts(path: Path, kind: str, *, replace: bool = False) -> Generator[
             file.write(_digest_of(new, new.stat().st_size))
             file.flush()
             os.fsync(file.fileno())
-        if not replace:
-            check_free(path)
-        new.replace(path)
+        if replace:
+            new.replace(path)
+        else:
+            give_name(new, path)
+        _flush_names(path.parent)
     finally:
         new.unlink(missing_ok=True)
+
+
+def give_name(new: Path, path: Path) -> None:
+    """Gives a new file its name; Refused ALREADY_EXISTS when another has it, also since now."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError:  # a stick may have no second names for a file
+        check_free(path)
+        new.rename(path)
+    else:
+        new.unlink()
 
 
 def check_free(path: Path) -> None:
     """Refused ALREADY_EXISTS when there is such a file."""
     if path.exists() or path.is_symlink():
-        raise Refused(Reason.ALREADY_EXISTS, f"{path} exists; nothing is ever written over it")
+        raise _taken(path)
 
 
 def kind_of(path: Path) -> str:
@@ -140,9 +158,12 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     return found
 
 
-def _private(path: Path) -> BinaryIO:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    return os.fdopen(handle, "wb")
+def _flush_names(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _line(kind: str) -> bytes:
@@ -157,6 +178,10 @@ def _digest_of(path: Path, size: int) -> bytes:
             digest.update(piece)
             size -= len(piece)
     return digest.digest()
+
+
+def _taken(path: Path) -> Refused:
+    return Refused(Reason.ALREADY_EXISTS, f"{path} exists; nothing is ever written over it")
 
 
 def _not_whole(path: Path) -> Misuse:

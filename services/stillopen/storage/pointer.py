@@ -45,15 +45,20 @@ class Pointer:
 
     def sweep(self) -> None:
         """Removes the files that it does not lead to; nobody may have them open."""
-        target = self.target()
-        for each in self._files():
-            if each != target:
-                remove(each)
+        self._sweep(self.target())
 
     def remove(self) -> None:
-        """Removes the name and every file of it; nobody may have them open."""
+        """Removes every file of the name, and the name last; nobody may have them open."""
+        self._sweep(None)
         self.path.unlink(missing_ok=True)
-        self.sweep()
+
+    def _sweep(self, kept: Path | None) -> None:
+        # A log whose database is gone counts: the next of that number would take it for its own.
+        for file in self.path.parent.glob(f"{self.path.stem}-*{self.path.suffix}*"):
+            name, _, rest = file.name.partition(self.path.suffix)
+            database = file.with_name(f"{name}{self.path.suffix}")
+            if rest in ("", *_COMPANIONS) and self._number(database) and database != kept:
+                remove(database)
 
     def set_aside(self) -> Path | None:
         """Renames what it leads to, damaged, and leads nowhere; a file in its place likewise.
@@ -86,6 +91,6 @@ def pointers(folder: Path, prefix: str) -> list[Pointer]:
 
 
 def remove(file: Path) -> None:
-    """Removes a database with its companions."""
-    for suffix in ("", *_COMPANIONS):
+    """Removes a database, its companions first: a log without its database is a trap."""
+    for suffix in (*_COMPANIONS, ""):
         file.with_name(file.name + suffix).unlink(missing_ok=True)

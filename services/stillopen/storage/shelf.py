@@ -14,7 +14,7 @@ from tempfile import mkdtemp, mkstemp
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.storage.off_loop import OffLoop, on_thread
-from stillopen.storage.package_file import Packed, damaged, pack
+from stillopen.storage.package_file import FLUSH_BYTES, Packed, check_room, damaged, pack
 
 SUFFIX = ".sqlite.zst"
 _SCRATCH = "scratch-"
@@ -27,7 +27,7 @@ class Shelf:
     def __init__(self, folder: Path, off_loop: OffLoop = on_thread) -> None:
         self.folder = folder
         self.off_loop = off_loop
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # people's password hashes are in it
 
     def path(self, name: str) -> Path:
         """Where a package is, or would be."""
@@ -37,9 +37,12 @@ class Shelf:
         """The packages that are there, in order of name."""
         return sorted(each.name for each in self.folder.glob(f"*{SUFFIX}"))
 
-    def has(self, name: str) -> bool:
-        """Whether a package is there."""
-        return self.path(name).is_file()
+    def has(self, name: str, size: int) -> bool:
+        """Whether a package is there, as large as it should be."""
+        try:
+            return self.path(name).stat().st_size == size
+        except OSError:
+            return False
 
     async def block(self, name: str, offset: int, size: int) -> bytes:
         """A part of a package; Refused NAME_UNKNOWN when it was removed."""
@@ -114,7 +117,8 @@ class Coming:
         self._shelf = shelf
         self._name = name
         self._size = size
-        self._there = 0
+        self._there = self._unflushed = 0
+        check_room(shelf.folder, size)
         # Two streams may bring the same one for a moment, when one takes the place of the other.
         try:
             handle, path = mkstemp(dir=shelf.folder, prefix=f"{_COMING}{name}-")
@@ -128,7 +132,10 @@ class Coming:
         self._there += len(data)
         if self._there > self._size:
             raise damaged("it is larger than it said")
-        await self._shelf.off_loop(partial(_append, self._path, data))
+        self._unflushed += len(data)
+        flush = self._unflushed >= FLUSH_BYTES
+        self._unflushed = 0 if flush else self._unflushed
+        await self._shelf.off_loop(partial(_append, self._path, data, flush=flush))
 
     async def finish(self) -> None:
         """All of it came: it is on the shelf now, durable."""
@@ -150,10 +157,13 @@ class Coming:
         self._shelf.flush()
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, data: bytes, *, flush: bool) -> None:
     try:
         with path.open("ab") as file:
             file.write(data)
+            if flush:
+                file.flush()
+                os.fdatasync(file.fileno())
     except OSError as error:
         raise _full(error) from None
 
@@ -163,8 +173,8 @@ def _read(path: Path, offset: int, size: int) -> bytes:
         with path.open("rb") as file:
             file.seek(offset)
             return file.read(size)
-    except FileNotFoundError:
-        raise Refused(Reason.NAME_UNKNOWN, "the package was removed meanwhile") from None
+    except OSError as error:
+        raise Refused(Reason.NAME_UNKNOWN, f"the package cannot be read: {error}") from None
 
 
 def _remove(paths: list[Path]) -> None:

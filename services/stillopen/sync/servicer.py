@@ -1,10 +1,9 @@
 """SyncService: the shell around the server's half of a stream."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 
-from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
+from stillopen.core.errors import Reason, Refused, Unreachable
 from stillopen.core.turns import Turns
 from stillopen.replication.frames import BATCH_ENTRIES_MAX, MISSED_MAX
 from stillopen.replication.news import News
@@ -24,10 +23,10 @@ from stillopen.rpc.context import Context
 from stillopen.rpc.identity import Caller, CallerKind, Gate
 from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.status import streams
+from stillopen.sync.offers import Offers
 from stillopen.sync.questions import Questions
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
-LOG = logging.getLogger("stillopen.sync")
 SERVICE = "stillopen.v1.SyncService"
 INTERVAL_CHECK_S = 5.0
 """How soon it is noticed that packages may be offered more often."""
@@ -138,6 +137,7 @@ class _Session:
         self._room = News()
         """Told when another block of a package may be read."""
         self.questions = Questions(half, self.wake, name)
+        self._offers = Offers(half, packages, name, self._package_begun)
 
     def take(self) -> sync_pb2.SyncResponse | None:
         """The next frame to send."""
@@ -158,6 +158,7 @@ class _Session:
                 others = [
                     group.create_task(self._watch_journals()),
                     group.create_task(self._watch_packages()),
+                    group.create_task(self._offers.run()),
                     group.create_task(self._read_blocks()),
                     group.create_task(self._beat()),
                 ]
@@ -198,24 +199,15 @@ class _Session:
                     now_s = asyncio.get_running_loop().time()
                     if self._turns.met(self._name, instance, now_s):
                         await self._journals.took_turns(self._name, instance)
-                case Offer() as offer:
-                    todo += await self._look(offer)
                 case Answered(digests):
                     self.questions.answered(digests)
-                case Declined(cursor, message):
-                    await self._packages.refused(self._name, cursor, message)
+                case Offer() | Declined() as asked:
+                    self._offers.put(asked)
             self.wake.tell()
 
-    async def _look(self, offer: Offer) -> list[Effect]:
-        try:
-            package = await self._packages.newest(self._name, offer.cursor)
-        except StillopenError as error:
-            # Journals go on: a source without room for a package may still have some for sales.
-            LOG.warning("no package for %s: %s", self._name, error)
-            return self._half.missed(offer)
-        effects = self._half.offered(offer, package)
+    def _package_begun(self) -> None:
         self._room.tell()
-        return effects
+        self.wake.tell()
 
     async def _watch_journals(self) -> None:
         known = self._journals.news.version
