@@ -21,6 +21,7 @@ from tests.bench.imports import peak_mb
 
 from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate, import_master_data
 from stillopen.cli.frontend import Frontend
+from stillopen.cli.sample import sample_cards, sample_products
 
 READY_S = 240.0
 REGISTER = "R1"
@@ -53,7 +54,7 @@ async def estate_with(rows: int) -> AsyncGenerator[Estate]:
     with tempfile.TemporaryDirectory(prefix="stillopen-bench-") as name:
         async with Estate(Path(name), "EUR") as estate:
             await estate.start_headquarters()
-            await import_master_data(estate, [], [])
+            await import_master_data(estate, sample_products("EUR"), sample_cards("EUR"))
             await estate.kill(HEADQUARTERS)
             await asyncio.to_thread(fill, estate.folder / HEADQUARTERS / "headquarters.db", rows)
             await estate.restart(HEADQUARTERS)

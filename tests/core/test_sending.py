@@ -1,14 +1,20 @@
 """Packages as a server's half sends them: for each replica in turn, block by block."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from stillopen.core.errors import Misuse, Reason, Refused
-from stillopen.replication.frames import BLOCK_BYTES, BLOCKS_READY_MAX, CURSORS_MAX, cursor_to
+from stillopen.replication.frames import (
+    BLOCK_BYTES,
+    BLOCKS_READY_MAX,
+    CURSORS_MAX,
+    cursor_to,
+)
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.scope import Scope
-from stillopen.replication.sending import Declined, Offer
+from stillopen.replication.sending import REFUSED_MAX, WAIT_MAX, Declined, Offer
 from stillopen.replication.server_half import Effect, ServerHalf
 from stillopen.v1 import sync_pb2
 
@@ -46,7 +52,7 @@ def sent(half: ServerHalf) -> list[str]:
         found.append(frame.WhichOneof("frame") or "")
 
 
-def offers(half: ServerHalf, effects: list[Effect], *found: Package | None) -> list[Effect]:
+def offers(half: ServerHalf, effects: Sequence[Effect], *found: Package | None) -> Sequence[Effect]:
     """Answers each offer in turn with what was found; returns what follows the last."""
     for package in found:
         [offer] = [each for each in effects if isinstance(each, Offer)]
@@ -217,6 +223,69 @@ def test_a_full_disk_is_no_reason_for_a_snapshot() -> None:
     assert offers(half, [Offer(AT)], DELTA) == []
     assert sent(half) == WHOLE
     assert half.received(BEAT) == []
+
+
+def beats_until_sent(half: ServerHalf, package: Package) -> int:
+    """How many heartbeats pass before a package is sent again; it is looked for all the time."""
+    for count in range(1, 2 * WAIT_MAX):
+        effects = half.received(BEAT) or half.look()
+        assert offers(half, effects, package) == []
+        if sent(half) == WHOLE:
+            return count
+    raise AssertionError(package)
+
+
+def test_what_cannot_be_taken_comes_after_twice_as_many_heartbeats_each_time() -> None:
+    half, found = streaming(), list[int]()
+    given(half, SNAPSHOT)
+    for _ in range(9):
+        refused(half, SNAPSHOT, "DISK_FULL")
+        found.append(beats_until_sent(half, SNAPSHOT))
+    assert found == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+
+
+def test_another_package_does_not_wait_for_one_that_cannot_be_taken() -> None:
+    half, newer = streaming(), replace(SNAPSHOT, cursor=Cursor(3, 10, b"newer"))
+    given(half, SNAPSHOT)
+    for _ in range(3):
+        refused(half, SNAPSHOT, "DISK_FULL")
+        beats_until_sent(half, SNAPSHOT)
+    refused(half, SNAPSHOT, "DISK_FULL")
+    assert given(half, newer) == WHOLE
+    refused(half, newer, "DISK_FULL")
+    assert beats_until_sent(half, newer) == 1
+
+
+def test_heartbeats_count_while_another_package_is_under_way() -> None:
+    half = streaming()
+    offers(half, wants(half, AT, COPY), SNAPSHOT)
+    sent(half)
+    offers(half, refused(half, SNAPSHOT, "DISK_FULL"), FOR_COPY)
+    assert sent(half) == WHOLE
+    assert half.received(BEAT) == []
+    assert offers(half, applied(half, FOR_COPY.cursor), SNAPSHOT) == []
+    assert sent(half) == WHOLE
+
+
+def test_what_was_refused_counts_no_more_once_its_log_went_on() -> None:
+    half = streaming()
+    given(half, DELTA)
+    refused(half, DELTA, "DISK_FULL")
+    assert beats_until_sent(half, DELTA) == 1
+    applied(half, DELTA.cursor)
+    after = Package(DELTA.cursor, 7, NOWHERE)
+    given(half, after)
+    refused(half, after, "DISK_FULL")
+    assert beats_until_sent(half, after) == 1
+
+
+def test_refusals_are_remembered_within_bounds() -> None:
+    half = streaming()
+    for sequence in range(REFUSED_MAX + 1):
+        package = Package(Cursor(3, 10 + sequence, b"another"), 7)
+        given(half, package)
+        refused(half, package, "DISK_FULL")
+    assert given(half, Package(Cursor(3, 10, b"another"), 7)) == WHOLE, "the first is forgotten"
 
 
 def test_a_refusal_of_what_was_not_sent_is_passed_over() -> None:

@@ -1,13 +1,15 @@
 """Packages and questions on a stream: both shells over a real connection, with fakes beyond."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.support.package_streams import PATIENCE_S, WHOLE, Goods, Line, Replicas
+from tests.support.package_streams import PATIENCE_S, WHOLE, Goods, Journal, Line, Replicas
 
 from stillopen.core.errors import Reason, StillopenError, Unreachable
-from stillopen.replication.frames import BLOCK_BYTES, QUESTIONS_MAX
+from stillopen.replication.client import SyncClient
+from stillopen.replication.frames import BLOCK_BYTES, MISSED_MAX, QUESTIONS_MAX
 from stillopen.replication.ports import Cursor
 from stillopen.replication.scope import Scope
 from stillopen.v1 import sync_pb2
@@ -130,6 +132,56 @@ async def test_a_source_that_cannot_make_a_package_now_is_asked_again_and_journa
     assert "no package for R1: DISK_FULL" in caplog.text
 
 
+async def goes_on(line: Line) -> None:
+    """For much longer than a client may be silent journals go up, and the stream stays."""
+    journal, arrived = line.journal, line.arrived
+    for beats in [MISSED_MAX] * 3:
+        journal.add()
+        await arrived.until(lambda: arrived.through == journal.length)
+        wanted = journal.looks + beats
+        await journal.until(partial(_looked, journal, wanted))
+
+
+def _looked(journal: Journal, times: int) -> bool:
+    return journal.looks >= times
+
+
+async def test_a_source_that_takes_long_to_find_a_package_holds_nothing_else_up(
+    goods: Goods, replicas: Replicas
+) -> None:
+    line, end = Line(replicas, goods, 0.2), goods.put(3, 1, b"everything")
+    goods.may_find.clear()
+    async with line.up() as client:
+        version = client.news.version
+        await goods.until(lambda: bool(goods.asked))
+        await goes_on(line)
+        goods.may_find.set()
+        await replicas.until(lambda: replicas.standing == [end])
+        assert client.news.version == version, "the stream stayed"
+
+
+async def test_a_source_that_looks_at_a_refused_package_for_long_holds_nothing_else_up(
+    goods: Goods, replicas: Replicas
+) -> None:
+    line = Line(replicas, goods, 0.2)
+    goods.put(3, 1, b"good")
+    goods.spoil()
+    goods.may_read.clear()
+    async with line.up() as client:
+        version = client.news.version
+        await replicas.until(lambda: bool(replicas.half_done))
+        goods.may_find.clear()
+        goods.may_read.set()
+        await goods.until(lambda: bool(goods.doubted))
+        await goes_on(line)
+        assert goods.refusals == []
+        end = goods.put(3, 1, b"good")
+        goods.may_find.set()
+        await replicas.until(lambda: replicas.standing == [end])
+        assert len(goods.refusals) == 1
+        assert client.news.version == version, "the stream stayed"
+
+
 async def test_a_package_whose_file_is_gone_ends_the_stream_and_the_next_is_taken(
     line: Line, goods: Goods, replicas: Replicas
 ) -> None:
@@ -146,6 +198,33 @@ async def test_a_package_whose_file_is_gone_ends_the_stream_and_the_next_is_take
     assert replicas.half_done == []
 
 
+async def silenced(client: SyncClient) -> None:
+    """Silences the stream, and waits until it has ended."""
+    client.allow(allowed=False)
+    async with asyncio.timeout(PATIENCE_S):
+        while client.up:
+            await client.news.after(client.news.version)
+
+
+async def test_a_package_that_outlasts_its_stream_is_in_force_before_the_next_begins(
+    line: Line, goods: Goods, replicas: Replicas
+) -> None:
+    end = goods.put(3, 1, b"everything")
+    replicas.may_apply.clear()
+    async with line.up() as client:
+        await replicas.until(lambda: replicas.applying == 1)
+        await silenced(client)
+        looks = line.journal.looks
+        client.allow(allowed=True)
+        await line.journal.until(lambda: line.journal.looks > looks)
+        for _ in range(10):  # it would say hello now, if it did not wait
+            await asyncio.sleep(0)
+        replicas.may_apply.set()
+        await goods.until(lambda: len(goods.asked) > 1)
+    assert goods.asked == [Cursor(), end]
+    assert replicas.contents == {WHOLE: b"everything"}
+
+
 async def test_what_was_coming_is_let_go_when_the_stream_ends(
     line: Line, goods: Goods, replicas: Replicas
 ) -> None:
@@ -153,10 +232,7 @@ async def test_what_was_coming_is_let_go_when_the_stream_ends(
     goods.may_read.clear()
     async with line.up() as client:
         await replicas.until(lambda: bool(replicas.half_done))
-        client.allow(allowed=False)
-        async with asyncio.timeout(PATIENCE_S):
-            while client.up:
-                await client.news.after(client.news.version)
+        await silenced(client)
         assert replicas.half_done == []
         goods.may_read.set()
         client.allow(allowed=True)

@@ -61,6 +61,8 @@ class History:
         """Numbers of gift cards that somebody tried to sell."""
         self.memos: list[str] = []
         """Numbers of credit memos that were printed."""
+        self.spoiled: set[str] = set()
+        """Places whose copy of master data was damaged or went."""
         self.surprises: list[str] = []
         """Answers that nobody should ever get."""
         self._digest = hashlib.sha256()

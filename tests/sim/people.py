@@ -368,4 +368,6 @@ class Cashier:
         return self._rng.random() < rate
 
     def _surprise(self, method: str, error: StillopenError) -> None:
+        if self._history.spoiled and error.reason in (Reason.NOT_READY, Reason.SIGN_IN_FAILED):
+            return  # a copy that begins anew knows nothing, or less, until its link is there
         self._history.surprises.append(f"{self.register}: {method} answered {error}")

@@ -174,6 +174,7 @@ class Storm:
         if not target.is_file():
             return
         self._count("spoil", name)
+        self._history.spoiled.add(name)
         if self._rng.random() < 0.3:
             target.unlink()
             return

@@ -1,4 +1,4 @@
-"""Copies of headquarters' rows: old or new, never a mix; what is damaged comes back by itself."""
+"""Copies of headquarters' rows: old or new, never a mix."""
 
 import asyncio
 import errno
@@ -10,70 +10,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.copies import Place
 from tests.support.notes import Opener
 from tests.support.packages import (
-    FIRST,
     goods,
     make_delta,
     make_snapshot,
     product,
     put_bytes,
-    shelf_in,
 )
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.replication import tables
-from stillopen.replication.copies import Copy, open_copy
-from stillopen.replication.ports import Cursor, Package
-from stillopen.replication.scope import EVERYTHING, Scope
-from stillopen.replication.tables import PRODUCT, TABLES, Table
+from stillopen.replication.ports import Cursor
+from stillopen.replication.tables import PRODUCT
 from stillopen.storage.engine import Engine, Session
 from stillopen.storage.schema import Schema
 from stillopen.v1 import sync_pb2
 
 MANY = tuple(f"P{n:05}" for n in range(3_000))
-
-
-class Place:
-    """A folder with a copy, and the shelf that its packages come to."""
-
-    def __init__(self, folder: Path, opener: Opener) -> None:
-        self.folder = folder
-        self.warnings: list[str] = []
-        self.shelf = shelf_in(folder)
-        self._opener = opener
-        self.copy: Copy
-
-    async def open(self, scope: Scope = EVERYTHING) -> Copy:
-        """Opens the copy, as a process does when it starts."""
-        self.copy = await open_copy(
-            self.folder / "offline.db", self.shelf, self._opener, scope, self.warnings.append
-        )
-        return self.copy
-
-    async def prices(self) -> dict[str, int]:
-        """What the copy shows."""
-        rows = await self.copy.read(lambda s: s.all("SELECT code, price_minor FROM product"))
-        return dict(rows)
-
-    def databases(self) -> list[str]:
-        """The numbered files, and what was set aside."""
-        return sorted(
-            each.name
-            for each in self.folder.glob("offline-*")
-            if not each.name.endswith(("-wal", "-shm", ".lock"))
-        )
-
-    async def refuses(self, package: Package) -> str:
-        """Why a package is refused; nothing changes."""
-        await self.copy.left()
-        before = await self.prices(), self.copy.at, self.databases()
-        with pytest.raises(Refused) as caught:
-            await self.copy.apply(package)
-        assert caught.value.reason is Reason.PACKAGE_DAMAGED
-        assert (await self.prices(), self.copy.at, self.databases()) == before
-        assert not list(self.shelf.folder.glob("scratch-*"))
-        return caught.value.message
 
 
 @pytest.fixture
@@ -203,173 +157,6 @@ async def test_who_reads_the_file_before_reads_on_and_it_goes_when_they_leave(
     await copy.left()
     assert place.databases() == ["offline-3.db"]
     await copy.close()
-
-
-# Self-repair
-
-
-def spoil(path: Path) -> None:
-    """Writes nonsense over everything but the first pages of a database."""
-    with path.open("r+b") as file:
-        size = path.stat().st_size
-        file.seek(16 * 4_096)
-        file.write(b"\xff" * (size - 16 * 4_096))
-
-
-async def stands_nowhere(place: Place) -> bool:
-    return not (await place.copy.cursor()).generation
-
-
-async def test_a_copy_that_is_damaged_while_it_is_read_stands_nowhere_until_a_snapshot_comes(
-    tmp_path: Path, open_threaded: Opener
-) -> None:
-    place = Place(tmp_path, open_threaded)
-    copy = await place.open()
-    package = make_snapshot(place.shelf, goods(*MANY))
-    await copy.apply(package)
-    assert (await copy.read(lambda s: s.one("SELECT count(*) FROM staff"))) == (1,)
-    spoil(copy.path)
-    version = copy.news.version
-    with pytest.raises(Refused) as caught:
-        await copy.read(lambda s: s.all("SELECT * FROM product"))
-    assert caught.value.reason is Reason.NOT_READY
-    assert copy.news.version > version
-    assert await stands_nowhere(place)
-    await copy.apply(package)  # the same one: it is where it was
-    assert await copy.cursor() == package.cursor
-    assert len(await place.prices()) == len(MANY)
-    await copy.left()
-    assert place.databases() == ["offline-3.db"]
-    await copy.close()
-
-
-async def test_a_damage_that_a_delta_finds_is_the_copys_and_not_the_packages(
-    tmp_path: Path, open_threaded: Opener
-) -> None:
-    place = Place(tmp_path, open_threaded)
-    copy = await place.open()
-    more = tuple(f"{code}{n}" for code in MANY for n in range(20))  # more than is held in memory
-    package = make_snapshot(place.shelf, goods(*more))
-    await copy.apply(package)
-    spoil(copy.path)
-    rows = {PRODUCT: [product(code, 5) for code in more]}
-    with pytest.raises(Refused) as caught:
-        await copy.apply(make_delta(place.shelf, package.cursor, rows))
-    assert caught.value.reason is Reason.NOT_READY
-    assert await stands_nowhere(place)
-    await copy.close()
-
-
-@pytest.mark.parametrize("what", ["offline.db", "offline-2.db"])
-async def test_a_copy_whose_file_is_gone_stands_nowhere_and_is_read_on(
-    place: Place, what: str
-) -> None:
-    package = make_snapshot(place.shelf, goods("APPLE"))
-    await place.copy.apply(package)
-    assert await place.prices() == {"APPLE": 100}
-    (place.folder / what).unlink()
-    assert await stands_nowhere(place)
-    assert await place.prices() == {"APPLE": 100}
-    await place.copy.apply(package)
-    assert await place.copy.cursor() == package.cursor
-    assert (place.folder / "offline.db").is_file()
-
-
-async def test_a_file_that_cannot_be_opened_is_set_aside_and_said(place: Place) -> None:
-    await place.copy.apply(make_snapshot(place.shelf, goods("APPLE")))
-    await place.copy.close()
-    (place.folder / "offline-2.db").write_bytes(b"not a database" * 1_000)
-    await place.open()
-    assert await stands_nowhere(place)
-    assert "offline-2.db.damaged-1" in place.warnings[0]
-    await place.copy.apply(make_snapshot(place.shelf, goods("PEAR")))
-    assert await place.prices() == {"PEAR": 100}
-
-
-async def test_what_a_process_left_half_done_is_swept_away(place: Place) -> None:
-    await place.copy.apply(make_snapshot(place.shelf, goods("APPLE")))
-    await place.copy.close()
-    (place.folder / "offline-9.db").write_bytes(b"half")
-    (place.folder / "offline.db.new").symlink_to("offline-9.db")
-    await place.open()
-    assert await place.prices() == {"APPLE": 100}
-    assert place.databases() == ["offline-2.db"]
-
-
-# Versions of the tables
-
-SECOND = Table(
-    "product", PRODUCT.job, PRODUCT.columns, added=((2, "origin TEXT NOT NULL DEFAULT ''"),)
-)
-PICTURE = Table("picture", PRODUCT.job, ("code TEXT", "link TEXT NOT NULL"), since=2)
-
-
-@pytest.fixture
-def newer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Makes this software know version 2: products have an origin, and there are pictures."""
-
-    def upgrade() -> None:
-        others = tuple(table for table in TABLES if table.name != "product")
-        monkeypatch.setattr(tables, "TABLES", (SECOND, *others, PICTURE))
-        monkeypatch.setattr(tables, "SCHEMA_VERSION", 2)
-        monkeypatch.setattr("stillopen.replication.packages.SCHEMA_VERSION", 2)
-
-    return upgrade
-
-
-NEWER = Scope((), 2)
-
-
-async def test_newer_software_reads_an_older_copy_and_asks_for_a_newer_one(
-    place: Place, newer: Callable[[], None]
-) -> None:
-    old = make_snapshot(place.shelf, goods("APPLE"))
-    await place.copy.apply(old)
-    await place.copy.close()
-    newer()
-    await place.open(NEWER)
-    found = await place.copy.read(lambda s: s.all("SELECT code, origin FROM product"))
-    assert found == [("APPLE", "")]
-    assert await place.copy.read(lambda s: s.all("SELECT * FROM picture")) == []
-    assert await place.copy.cursor() == replace(old.cursor, scope=NEWER)
-    rows = {SECOND.at(2): [(*product("PEAR"), "Spain")]}
-    await place.copy.apply(make_snapshot(place.shelf, rows, Cursor(11, 1, scope=NEWER)))
-    found = await place.copy.read(lambda s: s.all("SELECT code, origin FROM product"))
-    assert found == [("PEAR", "Spain")]
-
-
-async def test_newer_software_takes_the_packages_of_an_older_server(
-    place: Place, newer: Callable[[], None]
-) -> None:
-    newer()
-    await place.copy.close()
-    await place.open(NEWER)
-    older = replace(FIRST, scope=Scope((), 1))
-    first = make_snapshot(place.shelf, goods("APPLE"), older)
-    await place.copy.apply(first)
-    delta = make_delta(place.shelf, first.cursor, {PRODUCT: [product("PEAR", 7)]})
-    await place.copy.apply(delta)
-    found = await place.copy.read(lambda s: s.all("SELECT code, origin FROM product"))
-    assert found == [("APPLE", ""), ("PEAR", "")]
-
-
-async def test_older_software_reads_a_newer_copy_and_refuses_newer_packages(
-    place: Place, newer: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context():
-        newer()
-        await place.copy.close()
-        await place.open(NEWER)
-        rows = {SECOND.at(2): [(*product("PEAR"), "Spain")]}
-        package = make_snapshot(place.shelf, rows, replace(FIRST, scope=NEWER))
-        await place.copy.apply(package)
-        another = make_snapshot(place.shelf, rows, Cursor(7, 2, scope=NEWER))
-        await place.copy.close()
-    monkeypatch.undo()
-    await place.open()
-    assert await place.prices() == {"PEAR": 100}
-    assert (await place.copy.cursor()).scope == EVERYTHING
-    assert "version 2" in await place.refuses(another)
 
 
 # What the disk may have in store

@@ -66,11 +66,17 @@ class Goods(Seen):
         self._files: dict[str, bytes] = {}
         self.refusals: list[str] = []
         self.asked: list[Cursor] = []
+        self.doubted: list[Cursor] = []
+        """What was refused, before it was looked at."""
         self.full = False
         """Whether it has no room to make a package."""
         self.may_read = asyncio.Event()
         """Cleared, blocks wait."""
         self.may_read.set()
+        self.may_find = asyncio.Event()
+        """Cleared, whoever asks for a package waits, and gets what was there then; and so does
+        who refused one."""
+        self.may_find.set()
 
     def put(self, generation: int, sequence: int, data: bytes, scope: Scope = WHOLE) -> Cursor:
         """A snapshot for replicas of a scope; returns where it leads."""
@@ -93,10 +99,11 @@ class Goods(Seen):
         """The newest package of the replica's scope, unless it stands there."""
         assert caller == R1.name
         self.asked.append(cursor)
-        if self.full:
-            self.note()
-            raise Refused(Reason.DISK_FULL, "no room to make one")
+        self.note()
         package = self._newest.get(cursor.scope)
+        await self.may_find.wait()
+        if self.full:
+            raise Refused(Reason.DISK_FULL, "no room to make one")
         return None if package is None or same_place(package.cursor, cursor) else package
 
     async def block(self, package: Package, offset: int, size: int) -> bytes:
@@ -108,6 +115,9 @@ class Goods(Seen):
 
     async def refused(self, caller: str, package: Cursor, message: str) -> None:
         """A replica refused one."""
+        self.doubted.append(package)
+        self.note()
+        await self.may_find.wait()
         self.refusals.append(f"{caller} {package.sequence} {message}")
         self.note()
 
@@ -129,6 +139,10 @@ class Replicas(Seen):
         """Cleared, questions wait."""
         self.may_answer.set()
         self.answering = 0
+        self.may_apply = asyncio.Event()
+        """Cleared, packages that came whole wait."""
+        self.may_apply.set()
+        self.applying = 0
         self.may_look = asyncio.Event()
         """Cleared, whoever looks where they stand waits, and hears what was so then."""
         self.may_look.set()
@@ -156,6 +170,10 @@ class Replicas(Seen):
 
     async def apply(self, package: Package) -> None:
         """Takes its bytes for contents."""
+        self.applying += 1
+        self.note()
+        await self.may_apply.wait()
+        self.applying -= 1
         data = self.shelf.path(package.name).read_bytes()
         if hashlib.sha256(data).digest() != package.cursor.digest:
             raise damaged("its bytes are others")
@@ -198,6 +216,13 @@ class Journal(Seen):
     def __init__(self) -> None:
         super().__init__()
         self._entries: list[Entry] = []
+        self.looks = 0
+        """How often it was looked at: before each hello, and with each heartbeat."""
+
+    @property
+    def length(self) -> int:
+        """How many sales there were."""
+        return len(self._entries)
 
     def add(self) -> None:
         """Another sale."""
@@ -206,7 +231,9 @@ class Journal(Seen):
 
     async def heads(self) -> list[Head]:
         """The lane."""
-        return [Head(LANE, 1, len(self._entries))]
+        self.looks += 1
+        self.note()
+        return [Head(LANE, 1, self.length)]
 
     async def moved(self) -> list[Head]:
         """The lane."""

@@ -112,7 +112,10 @@ class People:
             version = await self._replica.news.after(version)
             if (person := self._writes.person) is None:
                 continue
-            now = await self._replica.staff(person.staff_id)
+            try:
+                now = await self._replica.staff(person.staff_id)
+            except StillopenError:
+                continue  # the copy is damaged; the next one tells
             if self._writes.person is not person or now == self._known:
                 continue
             self._known = now

@@ -49,12 +49,11 @@ class Line:
 
     def needs(self, package: Package) -> bool:
         """Whether it is not there yet, and could be used."""
-        at = Cursor() if self.copy.damage else self.copy.at
         try:
-            check_way(at, package)
+            check_way(self.copy.stands, package)
         except Refused:
             return False
-        return place_of(package.cursor) != place_of(at)
+        return place_of(package.cursor) != place_of(self.copy.stands)
 
     async def next(self, cursor: Cursor) -> Package | None:
         """What a register needs next that stands there; nothing when it has everything."""

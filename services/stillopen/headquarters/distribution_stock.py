@@ -77,13 +77,16 @@ class Stock:
 
     async def block(self, package: Package, offset: int, size: int) -> bytes:
         """A part of a package; Refused NAME_UNKNOWN when it is not there, whole, any more."""
-        size = min(size, package.size - offset)  # what is shorter than that has lost its end
+        size = max(0, min(size, package.size - offset))
         try:
-            return await self._shelf.block(package.name, offset, size)
+            data = await self._shelf.block(package.name, offset, size)
+            if len(data) < size:
+                raise Refused(Reason.NAME_UNKNOWN, "the package lost its end meanwhile")
         except Refused as error:
             if error.reason is Reason.NAME_UNKNOWN:
                 await self._forget(package)
             raise
+        return data
 
     async def look_at(self, cursor: Cursor) -> None:
         """Forgets a package that somebody could not use, when its file is not what it was."""

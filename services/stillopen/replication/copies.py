@@ -6,8 +6,8 @@ It shows the rows before a package or after it, never a mix:
    switched to it. Whoever reads goes on with the file before; it goes when the last has left.
 2. A delta is applied in one transaction that also moves the cursor, with the package attached.
 3. A package that is not what it was said to be is refused, and changes nothing.
-4. A copy that turns out to be damaged or missing stands nowhere: so a snapshot comes by itself.
-   What can still be read of it is read until then.
+4. A copy that turns out to be damaged or missing stands nowhere any more: so a snapshot comes by
+   itself, and one that is not older. What can still be read of it is read until then.
 """
 
 import asyncio
@@ -78,14 +78,18 @@ class Copy:
         """Its file, until the next snapshot."""
         return self._now.path
 
+    @property
+    def stands(self) -> Cursor:
+        """Where a package must lead on from; of a damaged copy only how far it had come is left."""
+        return replace(self.at, digest=b"") if self.damage else self.at
+
     async def cursor(self) -> Cursor:
         """Where it stands, once a package that is being applied is; in the version it reads."""
         async with self._one_at_a_time:
             if not self.damage and self._pointer.target() != self._now.path:
                 self._stands_nowhere("its file is gone")
-            at = Cursor() if self.damage or not self.at.generation else self.at
-            excluded = at.scope.excluded if at.generation else self._scope.excluded
-            return replace(at, scope=Scope(excluded, self._scope.version))
+            excluded = self.at.scope.excluded if self.at.generation else self._scope.excluded
+            return replace(self.stands, scope=Scope(excluded, self._scope.version))
 
     async def read(self, work: Work[T]) -> T:
         """Reads one committed state; Refused NOT_READY for what is damaged."""
@@ -104,7 +108,7 @@ class Copy:
         What is begun must be ended: whoever calls shields it from being cancelled.
         """
         async with self._one_at_a_time:
-            check_way(Cursor() if self.damage else self.at, package)
+            check_way(self.stands, package)
             before = self._now
             if package.base is None:
                 await self._become(package)

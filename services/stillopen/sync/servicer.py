@@ -1,7 +1,7 @@
 """SyncService: the shell around the server's half of a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from stillopen.core.errors import Reason, Refused, Unreachable
 from stillopen.core.turns import Turns
@@ -179,7 +179,7 @@ class _Session:
         except TimeoutError:
             return  # the client is gone; it connects again when it is back
 
-    async def _carry_out(self, effects: list[Effect]) -> None:
+    async def _carry_out(self, effects: Sequence[Effect]) -> None:
         todo = list(effects)
         self._still_known()  # another may have been installed under this name since
         while todo:
