@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.support.copies import Place
 from tests.support.notes import Opener
 
 from stillopen.storage.engine import Engine, Work
@@ -67,3 +68,12 @@ async def open_threaded() -> AsyncGenerator[Opener]:
     """The engine that ships, for what only threads can show."""
     async for opening in _opener(open_sqlite):
         yield opening
+
+
+@pytest.fixture
+async def place(tmp_path: Path, open_engine: Opener) -> AsyncGenerator[Place]:
+    """An empty copy, on each engine."""
+    place = Place(tmp_path, open_engine)
+    await place.open()
+    yield place
+    await place.copy.close()

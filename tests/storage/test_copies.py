@@ -5,7 +5,7 @@ import errno
 import shutil
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,15 +28,6 @@ from stillopen.storage.schema import Schema
 from stillopen.v1 import sync_pb2
 
 MANY = tuple(f"P{n:05}" for n in range(3_000))
-
-
-@pytest.fixture
-async def place(tmp_path: Path, open_engine: Opener) -> AsyncIterator[Place]:
-    """An empty copy, on each engine."""
-    place = Place(tmp_path, open_engine)
-    await place.open()
-    yield place
-    await place.copy.close()
 
 
 async def test_a_copy_begins_without_rows_and_nowhere(place: Place) -> None:

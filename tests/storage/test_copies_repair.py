@@ -1,6 +1,5 @@
 """Copies that are damaged or gone stand nowhere until a snapshot comes."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,6 @@ from stillopen.replication.ports import Cursor
 from stillopen.replication.tables import PRODUCT
 
 MANY = tuple(f"P{n:05}" for n in range(3_000))
-
-
-@pytest.fixture
-async def place(tmp_path: Path, open_engine: Opener) -> AsyncIterator[Place]:
-    """An empty copy, on each engine."""
-    place = Place(tmp_path, open_engine)
-    await place.open()
-    yield place
-    await place.copy.close()
 
 
 def spoil(path: Path) -> None:

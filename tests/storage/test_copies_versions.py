@@ -1,12 +1,10 @@
 """Copies and packages of older and newer versions of the tables."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.support.copies import Place
-from tests.support.notes import Opener
 from tests.support.packages import (
     FIRST,
     goods,
@@ -21,15 +19,6 @@ from stillopen.replication.scope import EVERYTHING, Scope
 from stillopen.replication.tables import PRODUCT, TABLES, Table
 
 MANY = tuple(f"P{n:05}" for n in range(3_000))
-
-
-@pytest.fixture
-async def place(tmp_path: Path, open_engine: Opener) -> AsyncIterator[Place]:
-    """An empty copy, on each engine."""
-    place = Place(tmp_path, open_engine)
-    await place.open()
-    yield place
-    await place.copy.close()
 
 
 SECOND = Table(
