@@ -44,6 +44,7 @@ async def refused_at_once(stub: sync_pb2_grpc.SyncServiceStub, caller: Caller | 
     gRPC says INTERNAL of its own, now and then, when a stream ends while a message is being sent;
     a client connects again then.
     """
+    reason = Reason.UNREACHABLE
     for _ in range(5):
         async with Stream(stub, caller) as stream:
             stream.hello(HEAD)
