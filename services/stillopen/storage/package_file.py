@@ -18,7 +18,7 @@ from stillopen.core.errors import Reason, Refused
 LEVEL = 1
 """Higher ones take twice the time for three hundredths of the size."""
 PIECE_BYTES = 2**20
-FLUSH_BYTES = 8 * 2**20
+FLUSH_BYTES = 2**20
 """So much is flushed at a time: one large flush would make a sale wait for the disk."""
 UNPACKED_BYTES_MAX = 2**34
 SMALL_BYTES = 2**24
