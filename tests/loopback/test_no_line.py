@@ -183,6 +183,7 @@ async def test_a_package_is_taken_only_by_a_place_that_it_is_for_and_that_does_n
     await refused(file, Reason.REGISTER_IN_USE)
     await estate.channel.stop()
     await dearer(estate)
+    await estate.people.run_schedule()  # unless its change has made it run already
     later = await export_package(estate.people, "S1", estate.stick)
     assert later != file
     cut = estate.stick / "cut"
