@@ -32,6 +32,7 @@ async def dearer(estate: NoLine, minor: int = 120) -> None:
     """Apples cost more from now on."""
     row = types_pb2.Product(product_id="APPLE", name="Apple", price=eur(minor), barcodes=["4001"])
     await estate.people.import_products(one(headquarters_pb2.ImportProductsRequest(rows=[row])))
+    await estate.people.run_schedule()  # unless the change has made it run already
 
 
 def journaled(estate: NoLine, register_id: str = "R1") -> int:
@@ -183,7 +184,6 @@ async def test_a_package_is_taken_only_by_a_place_that_it_is_for_and_that_does_n
     await refused(file, Reason.REGISTER_IN_USE)
     await estate.channel.stop()
     await dearer(estate)
-    await estate.people.run_schedule()  # unless its change has made it run already
     later = await export_package(estate.people, "S1", estate.stick)
     assert later != file
     cut = estate.stick / "cut"
