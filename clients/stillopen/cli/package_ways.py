@@ -8,13 +8,12 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from stillopen.channel.lines import open_lines
-from stillopen.channel.tables import SCHEMA as CHANNEL_SCHEMA
 from stillopen.cli import terminal
 from stillopen.cli.headquarters import Headquarters
 from stillopen.cli.install import installed_as
 from stillopen.cli.machine import Machine
 from stillopen.cli.package_files import LookedInto, look_into, named
+from stillopen.cli.places import open_channel_data
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.register.tables import SCHEMA as REGISTER_SCHEMA
 from stillopen.replication.frames import BLOCK_BYTES, PACKAGE_BYTES_MAX
@@ -121,19 +120,7 @@ async def _opened(place: Identity, data: Path, machine: Machine) -> AsyncGenerat
             opened.push_async_callback(own.close)
             yield own
             return
-        engine = await machine.open_engine(data / "channel.db", CHANNEL_SCHEMA)
-        opened.push_async_callback(engine.close)
-        replica = await open_replica(
-            data / "replica.db",
-            shelf,
-            machine.open_engine,
-            place.store_id,
-            whole_group=True,
-            warn=machine.warn,
-        )
-        opened.push_async_callback(replica.close)
-        lines = await open_lines(replica, engine, machine.open_engine, data, machine.warn)
-        opened.push_async_callback(lines.close)
+        _, lines = await open_channel_data(opened, machine, data, place.store_id)
         yield lines
 
 

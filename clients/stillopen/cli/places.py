@@ -11,7 +11,7 @@ import grpc.aio
 from stillopen.channel import credentials as channel_credentials
 from stillopen.channel import servicer as channel_data
 from stillopen.channel.activation import Activation
-from stillopen.channel.lines import open_lines
+from stillopen.channel.lines import Lines, open_lines
 from stillopen.channel.receipts import Receipts
 from stillopen.channel.relay import RealtimeRelay
 from stillopen.channel.suspended import SuspendedSales, went_on
@@ -221,18 +221,8 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         _listening(machine, settings.listen, settings.security) as listener,
         AsyncExitStack() as opened,
     ):
-        engine = await _open(opened, machine, settings.data / "channel.db", CHANNEL_SCHEMA)
-        replica = await open_replica(
-            settings.data / "replica.db",
-            Shelf(settings.data / "packages", machine.off_loop),
-            machine.open_engine,
-            settings.store_id,
-            whole_group=True,
-            warn=machine.warn,
-        )
-        opened.push_async_callback(replica.close)
-        lines = await open_lines(replica, engine, machine.open_engine, settings.data, machine.warn)
-        opened.push_async_callback(lines.close)
+        engine, lines = await open_channel_data(opened, machine, settings.data, settings.store_id)
+        replica = lines.replica
         received = ReceivedSales(await open_inbox(engine, machine.clock, last=False), went_on)
         upward = _channel(opened, machine, settings.headquarters, settings.security)
 
@@ -279,6 +269,25 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         )
         work = (link.run, relay.probe, received.work_off)
         return Place(listener.address, work, _closing(listener, opened))
+
+
+async def open_channel_data(
+    opened: AsyncExitStack, machine: Machine, data: Path, store_id: str
+) -> tuple[Engine, Lines]:
+    """A channel's database, its replica and what it gives on; a package by hand comes here too."""
+    engine = await _open(opened, machine, data / "channel.db", CHANNEL_SCHEMA)
+    replica = await open_replica(
+        data / "replica.db",
+        Shelf(data / "packages", machine.off_loop),
+        machine.open_engine,
+        store_id,
+        whole_group=True,
+        warn=machine.warn,
+    )
+    opened.push_async_callback(replica.close)
+    lines = await open_lines(replica, engine, machine.open_engine, data, machine.warn)
+    opened.push_async_callback(lines.close)
+    return engine, lines
 
 
 async def start_register(settings: RegisterSettings, listen: str, machine: Machine) -> Place:
