@@ -7,17 +7,35 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import apply, bootstrap, card, compare, distribution, imports, offline_sale
+from tests.bench import (
+    apply,
+    backlog,
+    bootstrap,
+    card,
+    compare,
+    distribution,
+    drain,
+    gigabyte,
+    imports,
+    offline_sale,
+    storm,
+    visible,
+)
 from tests.bench.figures import Figure
 
 BENCHMARKS = {
     "apply": apply.measure,
+    "backlog": backlog.measure,
     "bootstrap": bootstrap.measure,
     "card": card.measure,
     "compare": compare.measure,
     "distribution": distribution.measure,
+    "drain": drain.measure,
+    "gigabyte": gigabyte.measure,
     "imports": imports.measure,
     "offline-sale": offline_sale.measure,
+    "storm": storm.measure,
+    "visible": visible.measure,
 }
 
 

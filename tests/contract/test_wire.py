@@ -86,6 +86,9 @@ UPLOADS = (TEXT, st.booleans(), SECONDS, SECONDS, UINT32)
         *SWITCHES,
         *HYSTERESIS,
         *UPLOADS,
+        download_max_kib_per_s=UINT32,
+        upload_max_kib_per_s=UINT32,
+        pause_channel_sync=st.booleans(),
     )
 )
 def test_profiles(profile: OfflineProfile) -> None:

@@ -1,8 +1,16 @@
 """The client's half of a stream, frame by frame."""
 
+import pytest
+
+from stillopen.core.errors import Misuse
 from stillopen.core.journal import NO_PARENT, Entry, Head, Lane, append
-from stillopen.replication.client_half import ClientHalf, Digest, Read
-from stillopen.replication.frames import QUESTIONS_MAX
+from stillopen.replication.client_half import ClientHalf, Digest, Read, Sent
+from stillopen.replication.frames import (
+    BATCH_BYTES_MAX,
+    BATCH_ENTRIES_MAX,
+    BATCHES_IN_FLIGHT_MAX,
+    QUESTIONS_MAX,
+)
 from stillopen.replication.ports import Cursor
 from stillopen.v1 import sync_pb2, types_pb2
 
@@ -52,6 +60,22 @@ def test_a_resend_during_a_read_is_not_forgotten() -> None:
     assert anew.after == 2
     half.read(LANE, entries(3, 10))
     assert sent(half) == [3, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_what_fills_a_gap_later_is_sent_then() -> None:
+    half, _ = welcomed(2, 0)
+    for effect in half.read(LANE, [*entries(1, 2), *entries(5, 5)]):
+        assert isinstance(effect, Sent)
+    assert half.go_on() == []
+    assert sent(half) == [1, 2, 5]
+    assert half.grown([Head(LANE, 1, 2)]) == []
+    [read] = half.grown([Head(LANE, 1, 5)])
+    assert isinstance(read, Read)
+    assert read.after == 2
+    half.read(LANE, entries(3, 5))
+    half.go_on()
+    assert sent(half) == [3, 4, 5]
+    assert half.grown([Head(LANE, 1, 5)]) == []
 
 
 def test_the_servers_word_counts_downwards_too() -> None:
@@ -214,3 +238,52 @@ def test_more_questions_than_can_be_answered_are_refused_and_the_others_are_answ
     assert (number, bool(refusal)) == (99, True)
     half.digested(sync_pb2.Digests(number=1))
     assert half.received(asked(100)), "one was answered: there is room again"
+
+
+def test_a_bounded_number_of_batches_is_unanswered_and_one_read_is_under_way() -> None:
+    half, reads = welcomed(100, 0)
+    for batch in range(1, BATCHES_IN_FLIGHT_MAX + 1):
+        [read] = reads
+        assert half.grown([Head(LANE, 1, 100)]) == [], "a read is under way"
+        assert half.read(LANE, entries(read.after + 1, read.after + 10)) == [Sent(10)]
+        reads = [each for each in half.go_on() if isinstance(each, Read)]
+        assert bool(reads) == (batch < BATCHES_IN_FLIGHT_MAX)
+    [again] = half.received(sync_pb2.SyncResponse(stored=sync_pb2.Stored(batch=2)))
+    assert again == Read(LANE, 10 * BATCHES_IN_FLIGHT_MAX, BATCH_ENTRIES_MAX, BATCH_BYTES_MAX)
+
+
+def test_an_answer_to_a_batch_that_was_never_sent_ends_the_stream() -> None:
+    half, _ = welcomed(10, 5)
+    with pytest.raises(Misuse):
+        half.received(sync_pb2.SyncResponse(stored=sync_pb2.Stored(batch=1)))
+
+
+def test_what_lies_behind_a_gap_that_is_never_filled_goes_up_too() -> None:
+    half = ClientHalf()
+    half.hello([Head(LANE, 1, 2, claimed=5)], [Cursor()])
+    welcome = sync_pb2.Welcome(protocol_version=1, lanes=[state(2)])
+    [read] = [
+        effect
+        for effect in half.received(sync_pb2.SyncResponse(welcome=welcome))
+        if isinstance(effect, Read)
+    ]
+    assert read.after == 2
+    half.read(LANE, entries(5, 5))
+    assert sent(half) == [5]
+    assert half.go_on() == [], "there is nothing behind it"
+    [again] = half.grown([Head(LANE, 1, 2, claimed=7)])
+    assert isinstance(again, Read)
+    assert again.after == 5
+    assert half.read(LANE, []) == []
+    [filled] = half.grown([Head(LANE, 1, 5, claimed=7)])
+    assert isinstance(filled, Read)
+    assert filled.after == 2
+
+
+def test_a_register_that_claims_more_than_its_channel_has_costs_one_look_for_each_claim() -> None:
+    half, _ = welcomed(10, 10)
+    head = Head(LANE, 1, 10, claimed=50)
+    assert len(half.grown([head])) == 1
+    half.read(LANE, [])
+    assert half.grown([head]) == []
+    assert half.heartbeat([head]) == []

@@ -121,6 +121,10 @@ def test_times_are_between_nothing_and_a_year(value: float) -> None:
         ),
         (OfflineProfile(upload_transaction_size=0), "upload_transaction_size"),
         (OfflineProfile(upload_transaction_size=1_001), "upload_transaction_size"),
+        (OfflineProfile(download_max_kib_per_s=-1), "download_max_kib_per_s"),
+        (OfflineProfile(download_max_kib_per_s=100_001), "download_max_kib_per_s"),
+        (OfflineProfile(upload_max_kib_per_s=-1), "upload_max_kib_per_s"),
+        (OfflineProfile(upload_max_kib_per_s=100_001), "upload_max_kib_per_s"),
     ],
 )
 def test_a_profile_no_register_could_work_with_is_refused(
@@ -137,6 +141,15 @@ def test_the_default_profile_holds_and_turns_nothing_on() -> None:
     assert not profile.enable_advanced_offline_switching
     assert not profile.allow_manual_offline_before_sign_in
     assert profile.offline_switch_api_performance_threshold_s == 0
+    assert not profile.download_bytes_per_s_max
+    assert not profile.upload_bytes_per_s_max
+    assert not profile.pause_channel_sync
+
+
+def test_a_bound_of_a_profile_is_said_in_kibibytes_and_kept_in_bytes() -> None:
+    profile = check_profile(OfflineProfile(download_max_kib_per_s=2, upload_max_kib_per_s=1))
+    assert profile.download_bytes_per_s_max == 2_048
+    assert profile.upload_bytes_per_s_max == 1_024
 
 
 def test_what_changed_is_told_field_by_field_without_the_version() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from tests.support.estate_messages import (
 from tests.support.estate_parts import ME, until
 from tests.support.estate_stream import Stream
 from tests.support.estate_till import Till
+from tests.support.nursery import COMMAND, spawn
 
 from stillopen.cli.sessions import SignedIn, keep_session
 from stillopen.core.errors import Reason
@@ -29,7 +29,6 @@ from stillopen.core.memo_number import prefix_of
 from stillopen.rpc.identity import Caller
 from stillopen.v1 import headquarters_pb2, sync_pb2_grpc, types_pb2
 
-COMMAND = Path(sys.executable).parent / "stillopen"
 ELSEWHERE = callers.channel("S2")
 """A store of its own: the estate's channel would take its name back."""
 FIRST, SECOND = Lane("R1", 0xA), Lane("R1", 0xB)
@@ -227,7 +226,7 @@ async def test_what_people_do_needs_a_reason_and_a_lane(estate: Estate) -> None:
 
 async def stillopen(*arguments: str) -> tuple[int, str]:
     """Runs the command and returns its exit status and what it said."""
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     said, _ = await process.communicate()

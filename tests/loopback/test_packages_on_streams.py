@@ -9,7 +9,12 @@ from tests.support.package_streams import PATIENCE_S, WHOLE, Goods, Journal, Lin
 
 from stillopen.core.errors import Reason, StillopenError, Unreachable
 from stillopen.replication.client import SyncClient
-from stillopen.replication.frames import BLOCK_BYTES, MISSED_MAX, QUESTIONS_MAX
+from stillopen.replication.frames import (
+    BLOCK_BYTES,
+    MISSED_MAX,
+    QUESTIONS_MAX,
+    WINDOW_BYTES,
+)
 from stillopen.replication.ports import Cursor
 from stillopen.replication.scope import Scope
 from stillopen.v1 import sync_pb2
@@ -225,17 +230,72 @@ async def test_a_package_that_outlasts_its_stream_is_in_force_before_the_next_be
     assert replicas.contents == {WHOLE: b"everything"}
 
 
-async def test_what_was_coming_is_let_go_when_the_stream_ends(
+async def test_a_package_goes_on_behind_what_came_of_it_when_its_stream_ended(
     line: Line, goods: Goods, replicas: Replicas
 ) -> None:
     end = goods.put(3, 1, LARGE)
-    goods.may_read.clear()
+    goods.stop_after = 3
     async with line.up() as client:
-        await replicas.until(lambda: bool(replicas.half_done))
+        await replicas.until(lambda: replicas.there == 3 * BLOCK_BYTES)
         await silenced(client)
-        assert replicas.half_done == []
-        goods.may_read.set()
+        goods.blocks.clear()
+        goods.go_on()
         client.allow(allowed=True)
+        await replicas.until(lambda: replicas.standing == [end])
+    assert goods.blocks == [
+        (3 * BLOCK_BYTES, BLOCK_BYTES),
+        (4 * BLOCK_BYTES, BLOCK_BYTES),
+        (5 * BLOCK_BYTES, 3),
+    ]
+    assert replicas.contents == {WHOLE: LARGE}
+    assert replicas.half_done == []
+
+
+async def test_another_package_begins_with_its_first_byte_whatever_broke_off(
+    line: Line, goods: Goods, replicas: Replicas
+) -> None:
+    goods.put(3, 1, LARGE)
+    goods.stop_after = 3
+    async with line.up() as client:
+        await replicas.until(lambda: replicas.there == 3 * BLOCK_BYTES)
+        await silenced(client)
+        end = goods.put(3, 2, LARGE[::-1])
+        goods.go_on()
+        client.allow(allowed=True)
+        await replicas.until(lambda: replicas.standing == [end])
+    assert replicas.contents == {WHOLE: LARGE[::-1]}
+    assert replicas.half_done == []
+
+
+async def test_a_part_that_is_not_what_it_should_be_is_found_and_the_package_comes_anew(
+    goods: Goods, replicas: Replicas
+) -> None:
+    line = Line(replicas, goods, 0.2)
+    end = goods.put(3, 1, LARGE)
+    goods.stop_after = 3
+    async with line.up() as client:
+        await replicas.until(lambda: replicas.there == 3 * BLOCK_BYTES)
+        await silenced(client)
+        [part] = replicas.shelf.folder.glob("coming-*")
+        part.write_bytes(bytes(part.stat().st_size))
+        goods.go_on()
+        client.allow(allowed=True)
+        await replicas.until(lambda: replicas.standing == [end])
+    assert len(goods.refusals) == 1
+    assert replicas.contents == {WHOLE: LARGE}
+
+
+async def test_no_more_of_a_package_is_on_its_way_than_the_window(
+    line: Line, goods: Goods, replicas: Replicas
+) -> None:
+    end = goods.put(3, 1, LARGE * 4)
+    replicas.may_write.clear()
+    async with line.up():
+        await goods.until(lambda: len(goods.blocks) == WINDOW_BYTES // BLOCK_BYTES)
+        for _ in range(100):  # more would be read now
+            await asyncio.sleep(0)
+        assert len(goods.blocks) == WINDOW_BYTES // BLOCK_BYTES
+        replicas.may_write.set()
         await replicas.until(lambda: replicas.standing == [end])
 
 

@@ -18,10 +18,12 @@ from stillopen.replication.completed import STEP as COMPLETED_STEP
 from stillopen.replication.inbox import STEP as INBOX_STEP
 from stillopen.replication.inbox import Inbox, open_inbox
 from stillopen.replication.lanes import STEP as LANES_STEP
-from stillopen.replication.received import BATCH, ReceivedSales
+from stillopen.replication.quarantine import STEP as QUARANTINE_STEP
 from stillopen.replication.received import STEP as RECEIVED_STEP
+from stillopen.replication.received import ReceivedSales
 from stillopen.replication.returned import STEP as RETURNED_STEP
 from stillopen.replication.returned import OverReturn, over_returns
+from stillopen.replication.working_off import BATCH
 from stillopen.rpc.wire_sale import Record
 from stillopen.storage.engine import Session
 from stillopen.storage.inline import open_inline
@@ -29,7 +31,7 @@ from stillopen.storage.schema import Schema
 
 SCHEMA = Schema(
     "received",
-    ((*INBOX_STEP, *RECEIVED_STEP), RETURNED_STEP, LANES_STEP, COMPLETED_STEP),
+    ((*INBOX_STEP, *RECEIVED_STEP), RETURNED_STEP, LANES_STEP, COMPLETED_STEP, QUARANTINE_STEP),
 )
 
 

@@ -156,6 +156,8 @@ async def test_a_register_may_move_until_it_was_activated(estate: Estate) -> Non
         OfflineProfile("Night", new_offline_database_check_interval_s=-0.5),
         OfflineProfile("Night", upload_transaction_size=0),
         OfflineProfile("Night", upload_transaction_size=1_001),
+        OfflineProfile("Night", download_max_kib_per_s=100_001),
+        OfflineProfile("Night", upload_max_kib_per_s=100_001),
         OfflineProfile("Night", description="x" * 201),
         OfflineProfile(""),
     ],

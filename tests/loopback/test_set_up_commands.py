@@ -33,7 +33,7 @@ async def test_a_store_and_its_registers_are_set_up_shown_and_removed(desk: Desk
     register = await desk.told("register", "show", "R71")
     assert (register["support_offline"], register["state"]) == (True, "REGISTER_STATE_NEW")
     _, said = await desk.says("profile", "list")
-    assert all(word in said for word in ("Night", "late", "S7", "yes"))
+    assert all(word in said for word in ("Night", "late", "S7", "registers"))
     code, said = await desk.says("store", "remove", "S7")
     assert (code, "IN_USE" in said) == (1, True)
     for kind, name in (("register", "R71"), ("store", "S7"), ("group", "north")):

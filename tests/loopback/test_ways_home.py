@@ -7,8 +7,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import sys
-from pathlib import Path
 
 import pytest
 from tests.support.estate import Estate
@@ -16,6 +14,7 @@ from tests.support.estate_messages import LANE, R1, ask, entries_of, entry_of, s
 from tests.support.estate_parts import ME, until
 from tests.support.estate_stream import Stream
 from tests.support.estate_till import Till
+from tests.support.nursery import COMMAND, spawn
 
 from stillopen.cli.sessions import HOME, SignedIn, keep_session
 from stillopen.core.journal import NO_PARENT, PAYLOAD_BYTES_MAX, Entry, Head, append
@@ -23,7 +22,6 @@ from stillopen.core.parameters import DAY_S
 from stillopen.rpc.wire import entry_to
 from stillopen.v1 import channel_data_pb2, types_pb2
 
-COMMAND = Path(sys.executable).parent / "stillopen"
 NEWER_FIELD = b"\xfa\x7f"
 """Field 2047, of bytes: a field that this version does not know."""
 
@@ -138,7 +136,7 @@ async def listed(estate: Estate, *options: str) -> dict[str, dict[str, str]]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(HOME, home[HOME])
         keep_session(estate.headquarters.address, SignedIn(ME.name, ME.secret, 1e11))
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         COMMAND,
         *("lane", "list", "--json", f"--headquarters={estate.headquarters.address}", *options),
         stdout=asyncio.subprocess.PIPE,

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.estate_messages import ask, entry_of, sale_of
-from tests.support.shop import open_shop
+from tests.support.nursery import COMMAND, spawn
+from tests.support.shop import ForkedEstate, open_shop
 
 from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate
 from stillopen.cli.sessions import SignedIn, keep_session
@@ -17,14 +17,13 @@ from stillopen.rpc.channel import open_channel
 from stillopen.rpc.wire import entry_to
 from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc
 
-COMMAND = Path(sys.executable).parent / "stillopen"
 TIMEOUT_S = 90.0
 FOR_EVER_S = 1e11
 
 
 async def stillopen(*arguments: str) -> tuple[int, str, str]:
     """Runs the command and returns its exit status, output and errors."""
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
@@ -110,7 +109,7 @@ async def test_imports_say_what_they_took_and_what_they_refused(tmp_path: Path) 
 async def test_a_file_that_is_wrong_is_refused_and_nothing_is_imported(
     tmp_path: Path, text: str, said: str
 ) -> None:
-    async with Estate(tmp_path / "estate", "EUR") as estate:
+    async with ForkedEstate(tmp_path / "estate", "EUR") as estate:
         await estate.start_headquarters()
         path = tmp_path / "products.csv"
         path.write_text(text)
@@ -120,7 +119,7 @@ async def test_a_file_that_is_wrong_is_refused_and_nothing_is_imported(
 
 
 async def test_parameters_are_shown_changed_and_refused_with_a_reason(tmp_path: Path) -> None:
-    async with Estate(tmp_path, "EUR") as estate:
+    async with ForkedEstate(tmp_path, "EUR") as estate:
         await estate.start_headquarters()
         code, out, _ = await stillopen("parameters", "set", "--gift-card-offline", at(estate))
         assert code == 0
@@ -135,7 +134,7 @@ async def test_parameters_are_shown_changed_and_refused_with_a_reason(tmp_path: 
 async def test_the_offline_profile_is_shown_changed_and_refused_with_a_reason(
     tmp_path: Path,
 ) -> None:
-    async with Estate(tmp_path, "EUR") as estate:
+    async with ForkedEstate(tmp_path, "EUR") as estate:
         await estate.start_headquarters()
         code, out, _ = await stillopen(
             "profile", "set", "--advanced", "--minimum-dwell-s=45", at(estate)

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.nursery import COMMAND, spawn
 from tests.support.packages import goods, make_delta, make_snapshot, shelf_in
 
 from stillopen.replication.ports import Package
@@ -14,13 +14,12 @@ from stillopen.rpc.identity import CallerKind
 from stillopen.storage.identity_file import Identity, write_identity
 from stillopen.storage.shelf import Shelf
 
-COMMAND = Path(sys.executable).parent / "stillopen"
 TIMEOUT_S = 90.0
 
 
 async def stillopen(*arguments: str) -> tuple[int, str, str]:
     """Runs the command and returns its exit status, output and errors."""
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(TIMEOUT_S):

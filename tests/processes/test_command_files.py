@@ -3,15 +3,15 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.nursery import COMMAND, spawn
+from tests.support.shop import ForkedEstate
 
-from stillopen.cli.estate import ADMINISTRATOR_ID, HEADQUARTERS, PASSWORD, Estate
+from stillopen.cli.estate import ADMINISTRATOR_ID, HEADQUARTERS, PASSWORD
 
-COMMAND = Path(sys.executable).parent / "stillopen"
 TIMEOUT_S = 90.0
 
 
@@ -24,7 +24,7 @@ class Terminal:
 
     async def run(self, *arguments: str, typed: str = "") -> tuple[int, str, str]:
         """Runs a command and returns its exit status, output and errors."""
-        process = await asyncio.create_subprocess_exec(
+        process = await spawn(
             *(str(COMMAND), *arguments, "--headquarters", self._address),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -40,7 +40,7 @@ class Terminal:
 @pytest.fixture
 async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
     """A terminal at which the administrator of a new headquarters signed in."""
-    async with Estate(tmp_path / "estate", "EUR") as estate:
+    async with ForkedEstate(tmp_path / "estate", "EUR") as estate:
         await estate.start_headquarters()
         begun = Terminal(tmp_path / "home", estate.address(HEADQUARTERS))
         code, _, err = await begun.run(

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.shop import CURRENCY
+from tests.support.nursery import spawn
+from tests.support.shop import CURRENCY, ForkedEstate
 
-from stillopen.cli.estate import HEADQUARTERS, Estate, import_master_data
+from stillopen.cli.estate import HEADQUARTERS, import_master_data
 from stillopen.cli.frontend import Frontend, delivered, ready
 from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.rpc.wire import money_from
@@ -24,7 +25,7 @@ async def ended(folder: Path, *arguments: str) -> tuple[int, str]:
 
 async def command(*arguments: str) -> tuple[int, str]:
     """Runs the command; its exit status and what it says on standard error."""
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         *(sys.executable, "-m", "stillopen.cli", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -42,7 +43,7 @@ async def command(*arguments: str) -> tuple[int, str]:
 
 async def begun(folder: Path) -> Path:
     """A headquarters that ran once, with cards; its folder."""
-    async with Estate(folder, CURRENCY) as estate:
+    async with ForkedEstate(folder, CURRENCY) as estate:
         await estate.start_headquarters()
         await import_master_data(estate, [], sample_cards(CURRENCY))
     return folder / HEADQUARTERS
@@ -74,7 +75,7 @@ async def test_cards_are_not_served_with_another_key(tmp_path: Path, key: bytes 
 
 
 async def test_a_damaged_replica_is_set_aside_and_made_again(tmp_path: Path) -> None:
-    async with Estate(tmp_path, CURRENCY) as estate:
+    async with ForkedEstate(tmp_path, CURRENCY) as estate:
         await estate.start_headquarters()
         (tmp_path / "channel").mkdir()
         (tmp_path / "channel" / "replica.db").write_bytes(b"no database at all" * 1_000)
@@ -124,7 +125,7 @@ async def test_cards_in_a_process_of_their_own_are_reached_from_everywhere(
     tmp_path: Path,
 ) -> None:
     """Everybody but headquarters itself knows one address."""
-    async with Estate(tmp_path, CURRENCY) as estate:
+    async with ForkedEstate(tmp_path, CURRENCY) as estate:
         await estate.start_headquarters_and_realtime()
         await import_master_data(estate, sample_products(CURRENCY), sample_cards(CURRENCY))
         await estate.start_channel()

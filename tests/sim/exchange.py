@@ -64,6 +64,22 @@ class Listener(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Looks at every frame of every stream, and may change it or cut its stream just there."""
+
+    def sent(self, exchange: "Exchange", frame: bytes, *, up: bool) -> None:
+        """A frame leaves."""
+        ...
+
+    def read(self, exchange: "Exchange", frame: bytes, *, up: bool) -> bytes | None:
+        """A frame is about to be read: what is read; nothing when it ends the exchange here."""
+        ...
+
+    def dealt_with(self, exchange: "Exchange", *, up: bool) -> None:
+        """Its reader asks for the next: it is done with the one before. It may end the exchange."""
+        ...
+
+
 class Carrier(Protocol):
     """The way from a machine to an address and back."""
 
@@ -76,6 +92,10 @@ class Carrier(Protocol):
 
     def breaks_stream(self) -> bool:
         """Whether the next frame breaks its stream."""
+        ...
+
+    def tap(self) -> "Tap | None":
+        """Who looks at the frames of streams, if anybody does."""
         ...
 
     def listener(self) -> Listener | None:
@@ -109,10 +129,11 @@ def _size(frame: Frame) -> int:
 class Pipe:
     """One direction of one call: a sending end and a receiving end with a window between them."""
 
-    def __init__(self, link: Carrier, *, up: bool, take: Callable[[Frame], None]) -> None:
+    def __init__(self, link: Carrier, exchange: "Exchange", *, up: bool) -> None:
         self.up = up
+        self._exchange = exchange
         self._link = link
-        self._take = take
+        self._take = exchange.at_server if up else exchange.at_client
         self._posted = 0
         self._taken = 0
         self._free_at_s = 0.0
@@ -121,6 +142,7 @@ class Pipe:
         self._unread_bytes = 0
         self._ended = False
         self._freed = False
+        self._was_read = False
         self._news = asyncio.Event()
         self._room = asyncio.Event()
 
@@ -150,6 +172,8 @@ class Pipe:
 
     async def read(self) -> bytes | None:
         """The next frame; None after the last."""
+        if self._was_read and (tap := self._link.tap()) is not None:
+            tap.dealt_with(self._exchange, up=self.up)
         while not self._frames and not self._ended:
             self._news.clear()
             await self._news.wait()
@@ -158,7 +182,10 @@ class Pipe:
         frame = self._frames.popleft()
         self._unread_bytes -= len(frame)
         self._room.set()
-        return frame
+        if not self._exchange.terms.streams or (tap := self._link.tap()) is None:
+            return frame
+        self._was_read = True
+        return tap.read(self._exchange, frame, up=self.up)
 
     def end(self, *, discard: bool = False) -> None:
         """For the reader: nothing more comes after what has arrived, or after nothing at all."""
@@ -205,8 +232,9 @@ class Exchange:
         self.server_deadline_s: float | None = None
         self.lose_answer = False
         self.is_duplicate = False
-        self.requests = Pipe(link, up=True, take=self._at_server)
-        self.answers = Pipe(link, up=False, take=self._at_client)
+        self.target = link.target
+        self.requests = Pipe(link, self, up=True)
+        self.answers = Pipe(link, self, up=False)
         self._link = link
         self._handler: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -242,8 +270,10 @@ class Exchange:
         """Sends one frame of a stream, which may break on it."""
         if self._link.breaks_stream():
             self.break_off("the stream was broken")
-        else:
-            pipe.post(frame)
+            return
+        if (tap := self._link.tap()) is not None:
+            tap.sent(self, frame, up=pipe.up)
+        pipe.post(frame)
 
     def serve(self, handler: asyncio.Task[None]) -> None:
         """The server works on it."""
@@ -284,7 +314,8 @@ class Exchange:
         self.stop_serving()
         self.fail(Status(grpc.StatusCode.UNAVAILABLE, details))
 
-    def _at_server(self, frame: Frame) -> None:
+    def at_server(self, frame: Frame) -> None:
+        """A frame of the client arrives."""
         if self.served:
             return
         match frame:
@@ -318,7 +349,8 @@ class Exchange:
         if not self._link.is_stopped():
             self.stop_serving()
 
-    def _at_client(self, frame: Frame) -> None:
+    def at_client(self, frame: Frame) -> None:
+        """A frame of the server arrives."""
         if self.status is not None:
             return
         if isinstance(frame, bytes):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.sim.scene import Scene, Till
 
-from stillopen.storage.engine import Row
+from stillopen.storage.engine import Row, Value
 
 
 def take(scene: Scene, name: str) -> Path:
@@ -44,11 +44,11 @@ async def move(scene: Scene, till: Till, store: str) -> None:
     await till.process.start()
 
 
-def rows(scene: Scene, name: str, database: str, sql: str) -> list[Row]:
+def rows(scene: Scene, name: str, database: str, sql: str, *values: Value) -> list[Row]:
     """What a process has on its disk now."""
     path = scene.estate.folder / name / database
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)  # noqa: TID251 - from outside
     try:
-        return connection.execute(sql).fetchall()
+        return connection.execute(sql, values).fetchall()
     finally:
         connection.close()

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import grpc
-from tests.sim.exchange import Exchange, Frame, Listener, Opening, Pipe, Status, Terms, refusal
+from tests.sim.exchange import (
+    Exchange,
+    Frame,
+    Listener,
+    Opening,
+    Pipe,
+    Status,
+    Tap,
+    Terms,
+    refusal,
+)
 
 DUPLICATE_LATE_S_MAX = 1.0
 OnCall = Callable[[str, str, str], None]
@@ -95,6 +105,10 @@ class Link:
             self.count("break_stream")
         return breaks
 
+    def tap(self) -> Tap | None:
+        """Who looks at the frames of streams."""
+        return self.links.tap
+
     def listener(self) -> Listener | None:
         """What answers at the address now."""
         return self.links.listeners.get(self.target)
@@ -134,6 +148,8 @@ class Links:
         """What changed something: the names of `Faults`, and refused, broken, held, crashed."""
         self.on_call: OnCall | None = None
         """Told source, target and method of each call that is made."""
+        self.tap: Tap | None = None
+        """Looks at the frames of streams."""
         self.listeners: dict[str, Listener] = {}
         self.stopped: set[str] = set()
         self._links: dict[tuple[str, str], Link] = {}

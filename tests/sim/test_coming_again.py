@@ -13,7 +13,8 @@ from tests.sim.loop import run
 from tests.sim.sample import CALLER, HQ, TILL, now_s, welcome
 from tests.support.package_streams import Journal, Replicas
 
-from stillopen.replication.client import BACKOFF_FIRST_S, LASTED_S, SyncClient
+from stillopen.replication.backoff import BACKOFF_FIRST_S
+from stillopen.replication.client import LASTED_S, SyncClient
 from stillopen.replication.ports import Cursor
 from stillopen.replication.reports import nothing_to_report
 from stillopen.rpc.context import Context

@@ -6,6 +6,9 @@ from tests.sim.network import Cut
 from tests.sim.scene import Scene, act, refusal
 from tests.sim.test_carts import SOON_S, sells
 
+BEFORE_THE_STREAM_S = 0.9
+"""Then the channel knows that headquarters is there again before its stream has come back."""
+
 
 def test_the_same_receipt_line_returned_on_two_offline_tills_is_an_exception() -> None:
     async def story(scene: Scene) -> None:
@@ -81,7 +84,7 @@ def test_a_return_counts_while_it_is_on_its_way_home_and_once_when_it_is_there()
         await scene.settled()
         scene.cut_headquarters(Cut.CLOSED)
         await sells(other, await other.give_back(await other.begin(), name))
-        await asyncio.sleep(SOON_S)
+        await asyncio.sleep(SOON_S + BEFORE_THE_STREAM_S)
         assert len(await scene.home()) == 1
         scene.heal_headquarters()
         heard = False

@@ -47,7 +47,7 @@ def test_a_card_sale_in_quarantine_is_a_fact_when_its_server_is_upgraded(
     async def story(scene: Scene) -> None:
         first, second = scene.tills
         reader = OlderReader(first.name)
-        monkeypatch.setattr("stillopen.replication.received.record_of", reader)
+        monkeypatch.setattr("stillopen.replication.told.record_of", reader)
         sale = await first.complete(await first.with_card())
         await first.sold()
         await asyncio.sleep(LOCK_LAPSES_S)

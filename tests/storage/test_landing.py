@@ -10,11 +10,11 @@ from typing import TypeVar
 import pytest
 from tests.support.package_streams import WHOLE, Replicas
 
-from stillopen.replication.client_half import ClientHalf, Read, Remember
+from stillopen.replication.client_half import ClientHalf, Read, Remember, Sent
 from stillopen.replication.frames import cursor_to
 from stillopen.replication.landing import Landing
 from stillopen.replication.news import News
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Package, Partial
 from stillopen.storage.shelf import Coming, Shelf
 from stillopen.v1 import sync_pb2
 
@@ -60,7 +60,7 @@ def welcomed() -> ClientHalf:
 async def take(half: ClientHalf, landing: Landing, frame: sync_pb2.SyncResponse) -> None:
     """What a frame leads to."""
     for effect in half.received(frame):
-        assert not isinstance(effect, Read | Remember)
+        assert not isinstance(effect, Read | Remember | Sent)
         await landing.carry_out(effect)
 
 
@@ -123,9 +123,9 @@ class OnThreads(Replicas):
         """What is on the shelf and should not stay there."""
         return [each.name for each in self.shelf.folder.iterdir()]
 
-    async def receive(self, package: Package) -> Coming:
+    async def receive(self, package: Package, offset: int = 0) -> Coming:
         """A file."""
-        return await self.shelf.receive(package.name, package.size)
+        return await self.shelf.receive(package.name, package.size, offset)
 
     async def apply(self, package: Package) -> None:
         """Takes its bytes, and removes them."""
@@ -178,7 +178,7 @@ class Stream:
 
 
 @pytest.mark.parametrize("hop", [0, 1], ids=["its file is made", "its bytes are written"])
-async def test_nothing_stays_of_a_package_whose_stream_ends_while(
+async def test_the_next_stream_goes_on_with_a_package_whose_stream_ended_while(
     replicas: OnThreads, hop: int
 ) -> None:
     stream = Stream(replicas)
@@ -189,13 +189,16 @@ async def test_nothing_stays_of_a_package_whose_stream_ends_while(
         stream.brings(frames()[hop])
         await turns()
         await end()
-        replicas.threads.go_on()
+        asked = asyncio.create_task(replicas.partials())
         await turns()
-    assert replicas.files == []
+        assert not asked.done(), "the next stream waits with saying what is there"
+        replicas.threads.wait = False
+        replicas.threads.go_on()
+        assert await asked == [Partial(NEXT.digest, hop * len(DATA))]
     assert replicas.standing == [AT]
 
 
-async def test_nothing_stays_of_a_package_whose_stream_ends_before_it_is_applied(
+async def test_the_next_stream_goes_on_with_a_package_that_was_not_applied_yet(
     replicas: OnThreads,
 ) -> None:
     half = welcomed()
@@ -205,14 +208,13 @@ async def test_nothing_stays_of_a_package_whose_stream_ends_before_it_is_applied
             landing = Landing(half, News(), replicas, group, asyncio.Lock())
             for frame in frames():
                 await take(half, landing, frame)
-            assert replicas.half_done
             landing.end()
             raise EOFError  # the group cancels what has not had its first turn
 
     with pytest.raises(BaseExceptionGroup):
         await stream()
     await turns()
-    assert replicas.files == []
+    assert await replicas.partials() == [Partial(NEXT.digest, len(DATA))]
     assert replicas.standing == [AT]
 
 

@@ -12,6 +12,13 @@ from tests.support.notes import Opener
 from stillopen.core.journal import Entry, append
 from stillopen.replication.inbox import Inbox, mark, open_inbox
 from stillopen.replication.lane_counts import STEP
+from stillopen.replication.quarantine import (
+    BEGINNING,
+    EVERY,
+    Arrived,
+    in_quarantine,
+    put_in,
+)
 from stillopen.storage.engine import Row, Session
 from stillopen.storage.schema import Schema
 
@@ -36,6 +43,28 @@ def counted(session: Session) -> list[Row]:
     )
 
 
+def listed(session: Session) -> list[Row]:
+    """What is in no effect, as it is kept."""
+    return session.all(
+        "SELECT state, epoch, sequence, digest FROM quarantine"
+        " ORDER BY state, epoch, sequence, digest"
+    )
+
+
+def in_no_effect(session: Session) -> list[Row]:
+    """The same, from every entry there is."""
+    return session.all(
+        "SELECT state, epoch, sequence, digest FROM entry WHERE state IN ('QUARANTINED', 'DAMAGED')"
+        " UNION ALL SELECT 'CONFLICT', epoch, sequence, digest FROM entry_conflict"
+        " ORDER BY state, epoch, sequence, digest"
+    )
+
+
+def in_quarantine_now(session: Session) -> list[tuple[Arrived, str]]:
+    """Everything that is in quarantine."""
+    return in_quarantine(session, EVERY, BEGINNING, 1_000)
+
+
 def other(entry: Entry) -> Entry:
     """Another entry under the same key."""
     return append(entry.lane, entry.sequence, entry.parent_digest, entry.payload + b"\x9a\x06\x00")
@@ -53,11 +82,15 @@ async def one_thing(inbox: Inbox, lanes: list[list[Entry]], rng: random.Random) 
         await inbox.receive([other(entry) for entry in some], [])
     elif what == 4:
         arrived = await inbox.to_apply(0, rng.randint(1, 5))
-        state = rng.choice(["APPLIED", "APPLIED", "QUARANTINED"])
-        arrivals = [each.arrival for each in arrived]
-        await inbox.engine.write(lambda session: mark(session, arrivals, state))
+        if rng.random() < 2 / 3:
+            arrivals = [each.arrival for each in arrived]
+            await inbox.engine.write(lambda session: mark(session, arrivals, "APPLIED"))
+        else:
+            wrong = [(each, "a test") for each in arrived]
+            await inbox.engine.write(lambda session: put_in(session, wrong, 1.0))
     else:
-        await inbox.load()  # has what is in quarantine tried again
+        again = [e.arrival for e, _ in await inbox.engine.read(in_quarantine_now)]
+        await inbox.engine.write(lambda session: mark(session, again, "STORED"))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -71,6 +104,7 @@ async def test_the_counts_agree_whatever_happens(
     for _ in range(60):
         await one_thing(inbox, lanes, rng)
         assert await engine.read(kept) == await engine.read(counted)
+        assert await engine.read(listed) == await engine.read(in_no_effect)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -7,6 +7,7 @@ import pytest
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.storage.off_loop import inline
+from stillopen.storage.package_file import FLUSH_BYTES
 from stillopen.storage.shelf import SUFFIX, Shelf
 
 NAME = f"00000001-snapshot-ab{SUFFIX}"
@@ -51,10 +52,69 @@ async def test_a_stream_that_begins_again_is_not_disturbed_by_the_one_before(she
     before = await shelf.receive(NAME, 3)
     again = await shelf.receive(NAME, 3)
     await again.write(b"new")
-    await before.write(b"old")
+    with pytest.raises(Refused) as caught:
+        await before.write(b"old")
+    assert caught.value.reason is Reason.STREAM_REPLACED
     before.drop()
     await again.finish()
     assert await shelf.block(NAME, 0, 9) == b"new"
+
+
+async def test_what_broke_off_goes_on_where_it_was(shelf: Shelf) -> None:
+    coming = await shelf.receive(NAME, 6)
+    await coming.write(b"abc")
+    assert await shelf.part() == (NAME, 3)
+    again = await shelf.receive(NAME, 6, 3)
+    await again.write(b"def")
+    await again.finish()
+    assert await shelf.block(NAME, 0, 9) == b"abcdef"
+    assert await shelf.part() is None
+
+
+async def test_what_broke_off_may_be_begun_anew(shelf: Shelf) -> None:
+    coming = await shelf.receive(NAME, 6)
+    await coming.write(b"abcd")
+    again = await shelf.receive(NAME, 6, 2)
+    await again.write(b"CDEF")
+    await again.finish()
+    assert await shelf.block(NAME, 0, 9) == b"abCDEF"
+
+
+async def test_of_what_an_earlier_process_received_only_what_it_flushed_is_gone_on_with(
+    shelf: Shelf,
+) -> None:
+    size = 4 * FLUSH_BYTES
+    part = bytes(range(256)) * (FLUSH_BYTES // 1024)
+    coming = await shelf.receive(NAME, size)
+    for _ in range(10):  # two and a half times as much as is flushed at a time
+        await coming.write(part)
+    later = Shelf(shelf.folder, inline)
+    assert await later.part() == (NAME, FLUSH_BYTES)
+    again = await later.receive(NAME, size, FLUSH_BYTES)
+    for _ in range(12):
+        await again.write(part)
+    await again.finish()
+    assert await later.block(NAME, 0, size) == part * 16
+
+
+async def test_what_is_not_there_cannot_be_gone_on_with(shelf: Shelf) -> None:
+    coming = await shelf.receive(NAME, 6)
+    await coming.write(b"abc")
+    with pytest.raises(Refused) as caught:
+        await shelf.receive(NAME, 6, 4)
+    assert caught.value.reason is Reason.NAME_UNKNOWN
+    other = await shelf.receive(f"00000002-snapshot-cd{SUFFIX}", 6)
+    await other.write(b"x")
+    with pytest.raises(Refused):
+        await shelf.receive(NAME, 6, 3)
+
+
+async def test_of_two_packages_that_broke_off_the_newer_is_kept(shelf: Shelf) -> None:
+    for name in (NAME, f"00000002-snapshot-cd{SUFFIX}"):
+        coming = await shelf.receive(name, 6)
+        await coming.write(b"abc")
+    assert await shelf.part() == (f"00000002-snapshot-cd{SUFFIX}", 3)
+    assert len(list(shelf.folder.iterdir())) == 1
 
 
 @pytest.mark.parametrize("size", [5_000, 500_000], ids=["at its end", "on its way"])
@@ -85,17 +145,16 @@ async def test_a_package_that_was_removed_is_said_to_be(shelf: Shelf) -> None:
     assert caught.value.reason is Reason.NAME_UNKNOWN
 
 
-async def test_only_what_is_wanted_stays(shelf: Shelf) -> None:
+async def test_only_what_is_wanted_stays_and_what_is_on_its_way(shelf: Shelf) -> None:
     for name in (NAME, f"other{SUFFIX}"):
         coming = await shelf.receive(name, 1)
         await coming.write(b"x")
         await coming.finish()
-    half = await shelf.receive("half", 9)
+    await shelf.receive("half", 9)
     (shelf.folder / "scratch-x").mkdir()
     (shelf.folder / "scratch-x" / "draft").write_text("left by an earlier process")
     await shelf.keep_only({NAME})
-    assert [each.name for each in shelf.folder.iterdir()] == [NAME]
-    half.drop()
+    assert sorted(each.name for each in shelf.folder.iterdir()) == [NAME, "coming-half"]
 
 
 async def test_a_desk_is_cleared(shelf: Shelf) -> None:

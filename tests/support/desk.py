@@ -3,16 +3,14 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from tests.support import callers
 from tests.support.estate import Estate
+from tests.support.nursery import COMMAND, spawn
 
 from stillopen.cli.sessions import SignedIn, keep_session
-
-COMMAND = Path(sys.executable).parent / "stillopen"
 
 
 class Desk:
@@ -27,7 +25,7 @@ class Desk:
 
     async def says(self, *arguments: str) -> tuple[int, str]:
         """Runs a command and returns its exit status and what it said."""
-        process = await asyncio.create_subprocess_exec(
+        process = await spawn(
             COMMAND,
             *arguments,
             self._at,

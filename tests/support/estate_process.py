@@ -25,6 +25,7 @@ from tests.support.estate_parts import (
     until,
 )
 from tests.support.estate_till import Till
+from tests.support.nursery import Process, spawn
 from tests.support.repository import ROOT
 
 from stillopen.cli.headquarters import Headquarters
@@ -45,12 +46,12 @@ class Child:
         self.address = "127.0.0.1:0"
         self.errors = folder / f"{name}.stderr"
         self._arguments = arguments
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
 
     async def spawn(self, *more: str) -> None:
         """Begins the process and waits for nothing."""
         with self.errors.open("ab") as errors:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await spawn(
                 sys.executable,
                 *self._arguments,
                 "--listen",
@@ -114,7 +115,7 @@ class Child:
         """What it wrote to its standard error."""
         return self.errors.read_text()
 
-    def _running(self) -> asyncio.subprocess.Process:
+    def _running(self) -> Process:
         assert self._process is not None
         return self._process
 

@@ -12,12 +12,17 @@ from stillopen.replication.inbox import STEP as INBOX_STEP
 from stillopen.replication.inbox import Inbox, open_inbox
 from stillopen.replication.lane_counts import STEP as LANE_COUNTS_STEP
 from stillopen.replication.lanes import STEP as LANES_STEP
+from stillopen.replication.quarantine import STEP as QUARANTINE_STEP
 from stillopen.rpc.wire_sale import sale_to
 from stillopen.storage.schema import Schema
 from stillopen.v1 import types_pb2
 
 SCHEMA = Schema(
-    "lanes", (INBOX_STEP, (*LANES_STEP, *RETENTION_STEP, *LOST_STEP, *LANE_COUNTS_STEP))
+    "lanes",
+    (
+        (*INBOX_STEP, *QUARANTINE_STEP),
+        (*LANES_STEP, *RETENTION_STEP, *LOST_STEP, *LANE_COUNTS_STEP),
+    ),
 )
 FIRST, SECOND, THIRD = (Lane("R1", epoch) for epoch in (0xA, 0xB, 0xC))
 

@@ -15,7 +15,7 @@ from stillopen.core.journal import NO_PARENT, Entry, Head, Lane, Stored, append
 from stillopen.replication.client import SyncClient
 from stillopen.replication.frames import moved, same_place
 from stillopen.replication.news import News
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Flow, Package, Partial, digest_named
 from stillopen.replication.reports import Report, nothing_to_report
 from stillopen.replication.scope import Scope
 from stillopen.rpc.channel import open_channel
@@ -77,6 +77,11 @@ class Goods(Seen):
         """Cleared, whoever asks for a package waits, and gets what was there then; and so does
         who refused one."""
         self.may_find.set()
+        self.flowing = Flow()
+        self.blocks: list[tuple[int, int]] = []
+        """Where each block that was read began, and its size."""
+        self.stop_after: int | None = None
+        """So many blocks are read, and no more."""
 
     def put(self, generation: int, sequence: int, data: bytes, scope: Scope = WHOLE) -> Cursor:
         """A snapshot for replicas of a scope; returns where it leads."""
@@ -86,6 +91,11 @@ class Goods(Seen):
         self._files[package.name] = data
         self.tell()
         return package.cursor
+
+    def go_on(self) -> None:
+        """Blocks are read again."""
+        self.stop_after = None
+        self.may_read.set()
 
     def clear(self) -> None:
         """Removes every file."""
@@ -104,6 +114,8 @@ class Goods(Seen):
         await self.may_find.wait()
         if self.full:
             raise Refused(Reason.DISK_FULL, "no room to make one")
+        if self.flowing.paused:
+            return None
         return None if package is None or same_place(package.cursor, cursor) else package
 
     async def block(self, package: Package, offset: int, size: int) -> bytes:
@@ -111,6 +123,11 @@ class Goods(Seen):
         await self.may_read.wait()
         if package.name not in self._files:
             raise Refused(Reason.NAME_UNKNOWN, "the package was removed meanwhile")
+        if len(self.blocks) == self.stop_after:
+            self.may_read.clear()
+            await self.may_read.wait()
+        self.blocks.append((offset, size))
+        self.note()
         return self._files[package.name][offset : offset + size]
 
     async def refused(self, caller: str, package: Cursor, message: str) -> None:
@@ -124,6 +141,11 @@ class Goods(Seen):
     def offer_interval_s(self) -> float:
         """At once."""
         return 0.0
+
+    async def flow(self, caller: str) -> Flow:
+        """As the test says."""
+        assert caller == R1.name
+        return self.flowing
 
 
 class Replicas(Seen):
@@ -143,6 +165,11 @@ class Replicas(Seen):
         """Cleared, packages that came whole wait."""
         self.may_apply.set()
         self.applying = 0
+        self.may_write = asyncio.Event()
+        """Cleared, nothing of a package is written."""
+        self.may_write.set()
+        self.there = 0
+        """How much of the package under way is written."""
         self.may_look = asyncio.Event()
         """Cleared, whoever looks where they stand waits, and hears what was so then."""
         self.may_look.set()
@@ -163,10 +190,15 @@ class Replicas(Seen):
         await self.may_look.wait()
         return found
 
-    async def receive(self, package: Package) -> Coming:
+    async def partials(self) -> list[Partial]:
+        """What broke off."""
+        found = await self.shelf.part()
+        return [Partial(digest_named(found[0]), found[1])] if found else []
+
+    async def receive(self, package: Package, offset: int = 0) -> Coming:
         """A file that takes as much as there is room for."""
         self.note()
-        return _Filling(self, package)
+        return _Filling(self, await self.shelf.receive(package.name, package.size, offset))
 
     async def apply(self, package: Package) -> None:
         """Takes its bytes for contents."""
@@ -196,18 +228,27 @@ class Replicas(Seen):
 class _Filling(Coming):
     """A package that comes onto a disk that may be full before its end."""
 
-    def __init__(self, replicas: Replicas, package: Package) -> None:
-        super().__init__(replicas.shelf, package.name, package.size)
+    def __init__(self, replicas: Replicas, coming: Coming) -> None:
+        super().__init__(replicas.shelf, coming.name, 0, coming.there)
         self._replicas = replicas
-        self._taken = 0
+        self._coming = coming
 
     async def write(self, data: bytes) -> None:
         """Takes what there is room for."""
-        self._taken += len(data)
-        if self._taken > self._replicas.room:
+        if self.there + len(data) > self._replicas.room:
             raise Refused(Reason.DISK_FULL, "no room")
-        await super().write(data)
+        await self._replicas.may_write.wait()
+        await self._coming.write(data)
+        self.there = self._replicas.there = self._coming.there
         self._replicas.note()
+
+    async def finish(self) -> None:
+        """All of it came."""
+        await self._coming.finish()
+
+    def drop(self) -> None:
+        """It does not come."""
+        self._coming.drop()
 
 
 class Journal(Seen):
@@ -224,9 +265,9 @@ class Journal(Seen):
         """How many sales there were."""
         return len(self._entries)
 
-    def add(self) -> None:
+    def add(self, payload: bytes = b"sale") -> None:
         """Another sale."""
-        self._entries.append(append(LANE, len(self._entries) + 1, NO_PARENT, b"sale"))
+        self._entries.append(append(LANE, len(self._entries) + 1, NO_PARENT, payload))
         self.tell()
 
     async def heads(self) -> list[Head]:
@@ -242,8 +283,12 @@ class Journal(Seen):
     async def read(self, lane: Lane, after: int, entries_max: int, bytes_max: int) -> list[Entry]:
         """What follows."""
         assert lane == LANE
-        assert bytes_max
-        return self._entries[after : after + entries_max]
+        found, size = self._entries[after : after + entries_max], 0
+        for count, entry in enumerate(found):
+            size += len(entry.payload)
+            if count and size > bytes_max:
+                return found[:count]
+        return found
 
     async def conflicts(self) -> list[Entry]:
         """None."""
@@ -286,7 +331,7 @@ class Arrived(Seen):
         """Needs none."""
 
 
-class _Everybody:
+class Everybody:
     """Knows whoever calls."""
 
     def check(self, said: Caller) -> Caller:
@@ -307,7 +352,7 @@ class Line:
             goods,
             self.arrived,
             lambda: heartbeat_s,
-            Gate(_Everybody()),
+            Gate(Everybody()),
             CallerKind.REGISTER,
         )
 

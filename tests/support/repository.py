@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,7 @@ def modules(*folders: Path) -> Iterator[Module]:
             yield Module(path, text, ast.parse(text, str(path)))
 
 
+@cache
 def our_modules() -> list[Module]:
     """Everything that ships, apart from generated code."""
     return list(modules(SERVICES, CLIENTS))

@@ -40,6 +40,7 @@ COMMANDS: dict[str, _Where] = {
     "journal": _Where("journal"),
     "card": _Where("card"),
     "lane": _Where("lane"),
+    "quarantine": _Where("quarantine"),
     "group": _Where("group"),
     "store": _Where("store"),
     "register": _Where("install", "register"),

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import IO, Protocol, Self, TypeVar
 
 from stillopen.cli import terminal
 from stillopen.cli.begin import begin_headquarters
@@ -36,12 +36,40 @@ BATCH = 1_000
 T = TypeVar("T")
 
 
+class Process(Protocol):
+    """A process, as asyncio has them."""
+
+    pid: int
+    stdout: asyncio.StreamReader | None
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; nothing while it runs."""
+        ...
+
+    async def wait(self) -> int:
+        """Waits for its end."""
+        ...
+
+    def send_signal(self, number: int, /) -> None:
+        """Sends a signal."""
+        ...
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+        ...
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        ...
+
+
 @dataclass(slots=True)
 class Running:
     """One place: its command line, its process, and where it listens."""
 
     arguments: list[str]
-    process: asyncio.subprocess.Process
+    process: Process
     address: str
     paused: bool = False
 
@@ -196,18 +224,7 @@ class Estate:
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f"{name}.log"
         with log.open("ab") as errors:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "stillopen.cli",
-                "serve",
-                *arguments,
-                "--listen",
-                listen,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-            )
+            process = await self.begin("serve", *arguments, "--listen", listen, errors=errors)
         running = Running(arguments, process, listen)
         self._places.setdefault(name, running)  # so that it is ended whatever happens here
         if process.stdout is None:
@@ -221,6 +238,15 @@ class Estate:
                 Reason.INTERNAL, f"{name} did not start: {said[-1] if said else 'no word'}"
             ) from None
         return running
+
+    async def begin(self, *arguments: str, errors: IO[bytes]) -> Process:
+        """Runs the command in a process of its own, whose output is read here."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "stillopen.cli", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
 
 
 def free_address() -> str:

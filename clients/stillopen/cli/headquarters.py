@@ -11,6 +11,7 @@ from stillopen.cli.headquarters_distribution import DistributionQuestions
 from stillopen.cli.headquarters_files import FileQuestions
 from stillopen.cli.headquarters_people import PeopleQuestions
 from stillopen.cli.headquarters_periods import PeriodQuestions
+from stillopen.cli.headquarters_quarantine import QuarantineQuestions
 from stillopen.cli.headquarters_set_up import SetUpQuestions
 from stillopen.cli.sessions import SignedIn, read_session
 from stillopen.core.money import Money
@@ -44,6 +45,7 @@ class Headquarters(
     SetUpQuestions,
     PeopleQuestions,
     PeriodQuestions,
+    QuarantineQuestions,
 ):
     """One headquarters; use it with `async with`.
 

@@ -51,13 +51,24 @@ def list_(
             return await place.completeness(register, only_open=open_)
 
     found = terminal.run(work())
+    if register and not (found.registers or open_):
+        terminal.fail(Refused(Reason.NAME_UNKNOWN, f"headquarters knows no register {register}"))
     if silent_h is not None:
         _leave_out_heard(found, SystemClock().wall_s() - silent_h * HOUR_S)
     if json:
         terminal.show_json(terminal.as_json(found))
         return
     terminal.show_table(
-        ["register", "lane", ">claimed", ">here", ">applied", "last heard", "alarms"],
+        [
+            "register",
+            "lane",
+            ">claimed",
+            ">here",
+            ">applied",
+            "in no effect",
+            "last heard",
+            "alarms",
+        ],
         [
             (
                 lane.register_id,
@@ -65,12 +76,15 @@ def list_(
                 lane.claimed_head,
                 lane.stored_through,
                 lane.applied,
+                _in_no_effect(lane),
                 terminal.time_text(lane.last_contact_time),
                 _remarks(lane),
             )
             for lane in found.lanes
         ],
     )
+    if wrong := [each for each in found.lanes if _in_no_effect(each)]:
+        _point_to_quarantine(wrong)
     if waiting := [each for each in found.registers if _waits(each)]:
         show_registers(waiting)
     for alarm in found.other_alarms:
@@ -89,7 +103,7 @@ def show(register: Register, lane: Lane, headquarters: Address = HERE, json: Jso
 
     async def work() -> tuple[headquarters_pb2.LaneCompleteness, headquarters_pb2.LostLane | None]:
         async with Headquarters(headquarters) as place:
-            found = await _find(place, register, lane)
+            found = await find(place, register, lane)
             lost = await place.lost_lanes(register)
             return found, next((each for each in lost if each.epoch == found.epoch), None)
 
@@ -114,7 +128,7 @@ def declare_lost(
 
     async def work() -> headquarters_pb2.LostLane:
         async with Headquarters(headquarters) as place:
-            found = await _find(place, register, lane)
+            found = await find(place, register, lane)
             return await place.declare_lost(register, found.epoch, reason)
 
     lost = terminal.run(work())
@@ -169,7 +183,7 @@ def end_recovery(reason: Why, headquarters: Address = HERE, json: Json = False) 
         terminal.out.print("nothing was waited for")
 
 
-async def _find(place: Headquarters, register: str, lane: str) -> headquarters_pb2.LaneCompleteness:
+async def find(place: Headquarters, register: str, lane: str) -> headquarters_pb2.LaneCompleteness:
     """The one lane whose epoch begins so."""
     lanes = (await place.completeness(register)).lanes
     found = [each for each in lanes if _begins(each.epoch, lane)]
@@ -185,7 +199,7 @@ async def _find_alarm(place: Headquarters, register: str, lane: str) -> int:
     for alarm in (await place.completeness(register)).other_alarms:
         if _begins(alarm.epoch, lane):
             return alarm.epoch
-    return (await _find(place, register, lane)).epoch
+    return (await find(place, register, lane)).epoch
 
 
 def _begins(epoch: int, lane: str) -> bool:
@@ -198,6 +212,9 @@ def _show_lane(lane: headquarters_pb2.LaneCompleteness) -> None:
         f" {lane.claimed_head} are here, {lane.applied} applied, last heard"
         f" {terminal.time_text(lane.last_contact_time)}"
     )
+    if _in_no_effect(lane):
+        terminal.out.print(f"in no effect: {_in_no_effect(lane)}")
+        _point_to_quarantine([lane])
     if lane.alarms:
         terminal.show_table(
             ["first seen", "alarm", "what was seen", "acknowledged"],
@@ -228,6 +245,8 @@ def _show_lost(lost: headquarters_pb2.LostLane) -> None:
         f"declared lost by {lost.person} at {terminal.time_text(lost.declared_time)}:"
         f" {lost.reason}; claimed {lost.claimed_head}, {lost.received_head} were here"
     )
+    if lost.received_head >= lost.claimed_head:
+        terminal.out.print("[yellow]nothing of it was missing[/], as far as anybody said")
     if lost.came_back:
         terminal.out.print(f"[yellow]it came back: {lost.stored_through} are here now[/]")
     for each in lost.locks:
@@ -241,6 +260,21 @@ def _waits(register: headquarters_pb2.RegisterCompleteness) -> bool:
     """Whether a register is offline, or something of it is not home, as far as anybody said."""
     report = register.report
     return report.offline or report.waiting_entries > 0 or register.entries_missing > 0
+
+
+def _in_no_effect(lane: headquarters_pb2.LaneCompleteness) -> str:
+    counts = (
+        (lane.quarantined, "in quarantine"),
+        (lane.damaged, "damaged"),
+        (lane.conflicts, "in conflict"),
+    )
+    return ", ".join(f"{count} {name}" for count, name in counts if count)
+
+
+def _point_to_quarantine(lanes: list[headquarters_pb2.LaneCompleteness]) -> None:
+    registers = {each.register_id for each in lanes}
+    one = f" {registers.pop()}" if len(registers) == 1 else ""
+    terminal.out.print(f"[yellow]why entries are in no effect[/]: stillopen quarantine list{one}")
 
 
 def _remarks(lane: headquarters_pb2.LaneCompleteness) -> str:

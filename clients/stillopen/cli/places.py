@@ -237,7 +237,15 @@ async def start_channel(settings: ChannelSettings, machine: Machine) -> Place:
         gate = Gate(learned)
         relay = RealtimeRelay(upward, check, gate, caller)
         reports = await open_reports(engine, machine.clock, first=True)
-        link = SyncClient(upward, caller, received.inbox, lines, reports.standing, machine.rng)
+        link = SyncClient(
+            upward,
+            caller,
+            received.inbox,
+            lines,
+            reports.standing,
+            machine.rng,
+            upload_bytes_per_s=lambda: replica.profile.upload_bytes_per_s_max,
+        )
         people = headquarters_pb2_grpc.HeadquartersServiceStub(upward)
         data = channel_data.ChannelDataServicer(
             settings.store_id,

@@ -12,7 +12,7 @@ from stillopen.cli.headquarters import Headquarters
 from stillopen.core.errors import Reason, StillopenError
 from stillopen.core.parameters import DEFAULT_PROFILE, OfflineProfile
 from stillopen.rpc.wire import profile_to
-from stillopen.v1 import headquarters_pb2
+from stillopen.v1 import headquarters_pb2, types_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Offline profiles: when registers go offline.")
 
@@ -46,7 +46,7 @@ def list_(headquarters: Address = "127.0.0.1:7400", json: Json = False) -> None:
                 f"{p.timeout_s:g} s",
                 f"{p.reconnect_interval_s:g} s",
                 _yes(p.enable_advanced_offline_switching),
-                _yes(p.pause_offline_sync),
+                _paused(p),
                 some(list(use.store_ids)),
             )
             for use in found
@@ -131,6 +131,21 @@ def set_(
     upload_size: Annotated[
         int | None, typer.Option(help="The most entries that it sends at a time.")
     ] = None,
+    download_max_kib_per_s: Annotated[
+        int | None,
+        typer.Option(min=0, help="The most that comes down a stream in a second; 0 has no bound."),
+    ] = None,
+    upload_max_kib_per_s: Annotated[
+        int | None,
+        typer.Option(min=0, help="The most of journals that goes up one in a second; likewise."),
+    ] = None,
+    pause_channel: Annotated[
+        bool | None,
+        typer.Option(
+            "--pause-channel-sync/--no-pause-channel-sync",
+            help="Whether the store's channel gets no packages meanwhile.",
+        ),
+    ] = None,
     exclude_job: Annotated[
         list[int] | None,
         typer.Option(help="A job that registers get nothing of: 1010, 1020, 1040 or 1080."),
@@ -150,6 +165,7 @@ def set_(
     excluded replace those that were; name each with an option of its own.
     Example: stillopen profile set Fast --advanced --minimum-dwell-s 60 --slow-after-s 1.5
     Example: stillopen profile set Kiosk --exclude-job 1010 --exclude-table price
+    Example: stillopen profile set Ship --download-max-kib-per-s 64 --upload-max-kib-per-s 16
     """
     changes = _Changes(
         description=description,
@@ -172,6 +188,9 @@ def set_(
         upload_transaction_size=upload_size,
         excluded_jobs=_named(exclude_job, nothing=exclude_nothing),
         excluded_tables=_named(exclude_table, nothing=exclude_nothing),
+        download_max_kib_per_s=download_max_kib_per_s,
+        upload_max_kib_per_s=upload_max_kib_per_s,
+        pause_channel_sync=pause_channel,
     )
 
     async def work() -> OfflineProfile:
@@ -225,6 +244,9 @@ class _Changes(TypedDict):
     upload_transaction_size: int | None
     excluded_jobs: tuple[int, ...] | None
     excluded_tables: tuple[str, ...] | None
+    download_max_kib_per_s: int | None
+    upload_max_kib_per_s: int | None
+    pause_channel_sync: bool | None
 
 
 def _named(given: list[T] | None, *, nothing: bool) -> tuple[T, ...] | None:
@@ -262,9 +284,12 @@ def _print(profile: OfflineProfile, *, as_json: bool) -> None:
             ("  reconnect interval after them", f"{back_s:g} s"),
             ("failure window", f"{profile.failure_window_s:g} s"),
             ("pause offline synchronization", _yes(profile.pause_offline_sync)),
+            ("  of the channel", _yes(profile.pause_channel_sync)),
             ("journal is sent", _every(profile.transaction_upload_interval_s)),
             ("  entries at a time", profile.upload_transaction_size),
+            ("  at most", _speed(profile.upload_max_kib_per_s)),
             ("packages are offered", _every(profile.new_offline_database_check_interval_s)),
+            ("  come down at most", _speed(profile.download_max_kib_per_s)),
             ("jobs that are left out", _all(profile.excluded_jobs)),
             ("tables that are left out", _all(profile.excluded_tables)),
         ],
@@ -273,6 +298,16 @@ def _print(profile: OfflineProfile, *, as_json: bool) -> None:
 
 def _every(seconds: float) -> str:
     return f"every {seconds:g} s" if seconds else "at once"
+
+
+def _speed(kib_per_s: int) -> str:
+    return f"{kib_per_s} KiB/s" if kib_per_s else "as much as the line carries"
+
+
+def _paused(profile: types_pb2.OfflineProfile) -> str:
+    """For whom packages are paused."""
+    whose = {"registers": profile.pause_offline_sync, "channel": profile.pause_channel_sync}
+    return ", ".join(name for name, paused in whose.items() if paused) or "no"
 
 
 def _all(parts: Iterable[object]) -> str:

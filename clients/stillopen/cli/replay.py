@@ -21,6 +21,9 @@ from stillopen.v1 import types_pb2
 
 LINK_TIMEOUT_S = 60.0
 CARDS_TRIED = 3
+OFFLINE_AT_A_TILL = 3
+"""Sales that each till may begin while the channel is cut, so that a cut takes as much of a replay
+on a slow machine as on a fast one."""
 
 _CARD_CANNOT_PAY = {
     Reason.OFFLINE,
@@ -225,12 +228,17 @@ class Replay:
             await self._until(self._all_wait)
             if not self._running:
                 return
-            self._may_begin = limit
-            self._news.tell()
+            during = self._begun() + OFFLINE_AT_A_TILL * len(self._plan.by_register)
+            self._let_begin(min(limit, during))
             await self._until(lambda: any(self._open.values()) or not self._running)
             if not self._running:
                 return
             await self._cut(kill=kill)
+            self._let_begin(limit)
+
+    def _let_begin(self, limit: int) -> None:
+        self._may_begin = limit
+        self._news.tell()
 
     async def _cut(self, *, kill: bool) -> None:
         before = len(self.outcome.offline)

@@ -110,6 +110,7 @@ async def open_register(
         rng,
         journal.lane.epoch,
         lambda: replica.profile.transaction_upload_interval_s,
+        lambda: replica.profile.upload_bytes_per_s_max,
     )
     failover = Failover(
         link_channel,

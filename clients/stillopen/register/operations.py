@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntFlag, auto
+from functools import lru_cache
 
 from stillopen.core.allowed import missing
 from stillopen.core.errors import Reason
@@ -91,6 +92,7 @@ class Circumstances:
     """Whether the cashier is asked to reconnect or work offline: everybody may answer."""
 
 
+@lru_cache(maxsize=32)  # every report asks, and little changes between two
 def judge(now: Circumstances) -> tuple[Judged, ...]:
     """Every operation, and whether it works now."""
     return tuple(Judged(operation, _why_not(operation, now)) for operation in OPERATIONS)

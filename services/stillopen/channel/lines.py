@@ -19,7 +19,7 @@ from stillopen.core.errors import StillopenError
 from stillopen.replication import package_log
 from stillopen.replication.copies import Copy, open_copy
 from stillopen.replication.frames import CURSORS_MAX, cursor_to
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Flow, Package, Partial
 from stillopen.replication.replica import Replica
 from stillopen.replication.scope import EVERYTHING, Scope, left_out
 from stillopen.rpc.shielded import to_its_end
@@ -61,9 +61,13 @@ class Lines:
         await self._keep_what_is_needed()
         return [await line.copy.cursor() for line in self._lines.values()]
 
-    async def receive(self, package: Package) -> Coming:
-        """Makes room for a package that is about to come."""
-        return await self.replica.copy.shelf.receive(package.name, package.size)
+    async def partials(self) -> list[Partial]:
+        """The package of which a part is there, from a stream that broke off."""
+        return await self.replica.copy.partials()
+
+    async def receive(self, package: Package, offset: int = 0) -> Coming:
+        """Makes room for a package that is about to come, behind what is there of it."""
+        return await self.replica.copy.shelf.receive(package.name, package.size, offset)
 
     async def apply(self, package: Package) -> None:
         """Shows the package, or keeps it for registers; Refused PACKAGE_DAMAGED changes nothing."""
@@ -101,8 +105,9 @@ class Lines:
     async def newest(self, caller: str, cursor: Cursor) -> Package | None:
         """What a register of this store needs next; nothing when it has or gets nothing."""
         register = self.replica.registers.get(caller)
-        paused = self.replica.profile.pause_offline_sync
-        if paused or (register is not None and not register.takes_packages):
+        if register is not None and not register.takes_packages:
+            return None
+        if (await self.flow(caller)).paused:
             return None
         line = await self._line(self._scope(cursor.scope.version))
         return await line.next(cursor)
@@ -124,6 +129,11 @@ class Lines:
     def offer_interval_s(self) -> float:
         """How often a register is offered something newer."""
         return self.replica.profile.new_offline_database_check_interval_s
+
+    async def flow(self, caller: str) -> Flow:  # noqa: ARG002 - one profile for all of them
+        """How packages may go down to a register just now."""
+        profile = self.replica.profile
+        return Flow(profile.pause_offline_sync, profile.download_bytes_per_s_max)
 
     async def close(self) -> None:
         """Lets the files go, but for the channel's own."""

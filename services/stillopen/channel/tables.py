@@ -6,6 +6,7 @@ from stillopen.replication.completed import STEP as COMPLETED_STEP
 from stillopen.replication.inbox import STEP as INBOX_STEP
 from stillopen.replication.lanes import STEP as LANES_STEP
 from stillopen.replication.package_log import STEP as PACKAGES_STEP
+from stillopen.replication.quarantine import STEP as QUARANTINE_STEP
 from stillopen.replication.received import STEP as RECEIVED_STEP
 from stillopen.replication.reports import STEP as REPORTS_STEP
 from stillopen.replication.returned import STEP as RETURNED_STEP
@@ -20,5 +21,6 @@ SCHEMA = Schema(
         LANES_STEP,
         (*SIGN_IN_STEP, *REPORTS_STEP, *COMPLETED_STEP, *CREDENTIALS_STEP),
         PACKAGES_STEP,
+        QUARANTINE_STEP,
     ),
 )

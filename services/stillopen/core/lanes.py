@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stillopen.core.errors import invalid
-from stillopen.core.journal import Head, Lane
+from stillopen.core.journal import NO_PARENT, Head, Lane
 
 HOLES_MAX = 1_000
 """The most holes of one lane that are told on."""
@@ -60,7 +60,8 @@ def check_head(head: Head) -> Head:
     possible = head.lane.epoch > 0 and head.first <= head.last + 1
     short = max(head.last, head.claimed, head.believed) < LENGTH_MAX
     inside = all(0 < first <= last <= head.last for first, last in head.missing)
-    if not (possible and short and inside and len(head.missing) <= HOLES_MAX):
+    named = len(head.digest) in {0, len(NO_PARENT)}
+    if not (possible and short and inside and named and len(head.missing) <= HOLES_MAX):
         raise invalid("lanes", "no lane can look like this")
     return head
 

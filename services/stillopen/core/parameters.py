@@ -14,6 +14,9 @@ from stillopen.core.purpose import CardKind
 
 DAY_S = 86_400.0
 UPLOAD_MAX = 1_000
+KIB = 1_024
+KIB_PER_S_MAX = 100_000
+"""The fastest that a stream can be bounded to: nearly what a line of a gigabit carries."""
 DEFAULT_PROFILE = "Default"
 """The profile that is always there."""
 
@@ -140,6 +143,22 @@ class OfflineProfile:
     """Distribution jobs that registers get nothing of."""
     excluded_tables: tuple[str, ...] = ()
     """Tables that registers get nothing of."""
+    download_max_kib_per_s: int = 0
+    """How much of packages comes down a stream in a second; 0 as much as the line carries."""
+    upload_max_kib_per_s: int = 0
+    """How much of journals goes up a stream in a second; 0 as much as the line carries."""
+    pause_channel_sync: bool = False
+    """Whether the store's channel gets no packages; journals go up all the same."""
+
+    @property
+    def download_bytes_per_s_max(self) -> float:
+        """The same in bytes; 0 has no bound."""
+        return float(self.download_max_kib_per_s * KIB)
+
+    @property
+    def upload_bytes_per_s_max(self) -> float:
+        """The same in bytes; 0 has no bound."""
+        return float(self.upload_max_kib_per_s * KIB)
 
 
 def check_profile(profile: OfflineProfile) -> OfflineProfile:
@@ -162,6 +181,8 @@ def check_profile(profile: OfflineProfile) -> OfflineProfile:
         "transaction_upload_interval_s": (0.0, DAY_S),
         "new_offline_database_check_interval_s": (0.0, DAY_S),
         "upload_transaction_size": (1, UPLOAD_MAX),
+        "download_max_kib_per_s": (0, KIB_PER_S_MAX),
+        "upload_max_kib_per_s": (0, KIB_PER_S_MAX),
     }
     for name, (low, high) in bounds.items():
         if not low <= getattr(profile, name) <= high:

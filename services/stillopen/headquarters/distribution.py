@@ -39,6 +39,7 @@ from stillopen.headquarters.distribution_schedules import (
     remove_schedule,
     said_of,
 )
+from stillopen.headquarters.distribution_scopes import flow_to
 from stillopen.headquarters.distribution_snapshots import (
     export_of,
     keep_planned,
@@ -52,7 +53,7 @@ from stillopen.replication import package_log
 from stillopen.replication.news import News
 from stillopen.replication.package_log import Needs
 from stillopen.replication.packages import Built
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Flow, Package
 from stillopen.replication.tables import JOBS
 from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.engine import Engine, Session
@@ -96,11 +97,20 @@ class Distribution:
     # Packages for channels
 
     async def newest(self, caller: str, cursor: Cursor) -> Package | None:
-        """The package that a replica of a store's channel needs next; nothing when it has all."""
+        """The package that a replica of a store's channel needs next; nothing when it has all.
+
+        Where it stands is noted while packages are paused, too.
+        """
         at = known_here(cursor)
-        if not await self.engine.read(lambda session: may_have(session, caller, at.scope)):
+        may, flow = await self.engine.read(
+            lambda session: (may_have(session, caller, at.scope), flow_to(session, caller))
+        )
+        if not may:
             return None
         await self.heard.stands(caller, at)
+        if flow.paused:
+            self.heard.sends(caller, at.scope, None)
+            return None
         found = await self._next(caller, at)
         if found is Needs.SNAPSHOT:
             # It is kept for the next who asks, also when this stream ends meanwhile.
@@ -124,6 +134,10 @@ class Distribution:
     def offer_interval_s(self) -> float:
         """Channels are offered what is new at once."""
         return 0.0
+
+    async def flow(self, caller: str) -> Flow:
+        """How packages may go down to a store's channel just now."""
+        return await self.engine.read(lambda session: flow_to(session, caller))
 
     async def export(self, store_id: str) -> Package:
         """A snapshot with everything that a store's channel is to have; Refused NAME_UNKNOWN."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from stillopen.core.errors import invalid
+from stillopen.core.parameters import OfflineProfile
 from stillopen.headquarters.distribution_heard import heard_of
 from stillopen.headquarters.distribution_logs import Log, log_for, logs_of
 from stillopen.headquarters.distribution_runs import Run, list_runs, sequences_of
@@ -38,7 +39,7 @@ Place = tuple[str, str]
 class _Store:
     store_id: str
     group_id: str
-    paused: bool
+    profile: OfflineProfile
     excluded: Excluded
     """What its registers do without."""
     logs: list[Log]
@@ -136,7 +137,7 @@ def _stores(session: Session, since: str, group_id: str) -> Iterator[_Store]:
     logs = cache(partial(logs_of, session))
     for store_id, group, name in rows:
         has = profile(name)
-        yield _Store(store_id, group, has.pause_offline_sync, excluded_of(has), logs(group))
+        yield _Store(store_id, group, has, excluded_of(has), logs(group))
 
 
 def _channel(
@@ -148,6 +149,8 @@ def _channel(
     found = _replica(store, end, at, "", heard.refusal)
     if found.state == AVAILABLE and store.store_id in sending:
         found.state = REQUESTED
+    if store.profile.pause_channel_sync:
+        _suspend(found)
     if heard.heard_wall_s:
         found.last_contact_time.CopyFrom(time_to(heard.heard_wall_s))
     return found, end
@@ -161,11 +164,20 @@ def _register(
     end = _end(store, store.excluded, at)
     found = _replica(store, end, at, register_id, said.package_refusal)
     found.excluded_tables.extend(store.excluded)
-    if store.paused and found.behind and not said.package_refusal:
-        found.state, found.message = SUSPENDED, "the offline profile pauses packages"
+    if store.profile.pause_offline_sync:
+        _suspend(found)
+    elif store.profile.pause_channel_sync:
+        _suspend(found, " for the channel of its store")
     if said.HasField("reported_time"):
         found.last_contact_time.CopyFrom(time_to(time_from(said.reported_time)))
     return found, end
+
+
+def _suspend(found: headquarters_pb2.Replica, whose: str = "") -> None:
+    """What it lacks does not come; a refusal is worth more to a person."""
+    if found.behind and not found.message:
+        found.state = SUSPENDED
+        found.message = f"the offline profile pauses packages{whose}"
 
 
 def _end(store: _Store, excluded: Excluded, at: Cursor) -> Cursor:

@@ -1,4 +1,4 @@
-"""Which tables the registers of stores do without, as their offline profiles say."""
+"""What offline profiles say of packages: which tables registers lack, how channels get them."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from google.protobuf.message import DecodeError
 
 from stillopen.core.parameters import DEFAULT_PROFILE, OfflineProfile
 from stillopen.headquarters.set_up import DEFAULT_GROUP
+from stillopen.replication.ports import Flow
 from stillopen.replication.scope import left_out
 from stillopen.rpc.wire import profile_from
 from stillopen.storage.engine import Session
@@ -34,6 +35,13 @@ def profile_of(session: Session, name: str) -> OfflineProfile:
 def excluded_of(profile: OfflineProfile) -> Excluded:
     """The tables that registers with a profile do without."""
     return left_out(profile.excluded_jobs, profile.excluded_tables)
+
+
+def flow_to(session: Session, store_id: str) -> Flow:
+    """How packages may go down to a store's channel."""
+    row = session.one("SELECT offline_profile FROM store WHERE store_id = ?", store_id)
+    profile = profile_of(session, row[0] if row else "")
+    return Flow(profile.pause_channel_sync, profile.download_bytes_per_s_max)
 
 
 def exclusions_of(session: Session, group_id: str) -> set[Excluded]:

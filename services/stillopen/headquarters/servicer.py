@@ -9,6 +9,7 @@ from stillopen.headquarters.calls_master import MasterDataCalls
 from stillopen.headquarters.calls_parameters import ParameterCalls
 from stillopen.headquarters.calls_people import PeopleCalls
 from stillopen.headquarters.calls_periods import PeriodCalls
+from stillopen.headquarters.calls_quarantine import QuarantineCalls
 from stillopen.headquarters.calls_set_up import SetUpCalls
 from stillopen.headquarters.office import Office
 
@@ -25,6 +26,7 @@ class HeadquartersServicer(
     SetUpCalls,
     ActivationCalls,
     JournalCalls,
+    QuarantineCalls,
     PeriodCalls,
 ):
     """All of it; each part is a class in a file of its own."""

@@ -60,11 +60,7 @@ class Standings:
                 "SELECT max(contact_wall_s), max(head > through AND NOT EXISTS (SELECT 1"
                 " FROM lost_lane l WHERE l.register_id = ?1 AND l.epoch = lane.epoch"
                 " AND l.received_head >= lane.through)),"
-                " EXISTS (SELECT 1 FROM entry e INDEXED BY entry_to_apply"
-                " WHERE e.state = 'STORED' AND e.register_id = ?1),"
-                " EXISTS (SELECT 1 FROM entry e INDEXED BY entry_not_applied"
-                " WHERE e.state IN ('QUARANTINED', 'DAMAGED') AND e.register_id = ?1)"
-                " FROM lane WHERE register_id = ?1",
+                " max(entries > applied) FROM lane WHERE register_id = ?1",
                 register_id,
             )
 

@@ -17,6 +17,7 @@ from stillopen.replication.completed import STEP as COMPLETED_STEP
 from stillopen.replication.inbox import STEP as INBOX_STEP
 from stillopen.replication.lane_counts import STEP as LANE_COUNTS_STEP
 from stillopen.replication.lanes import STEP as LANES_STEP
+from stillopen.replication.quarantine import STEP as QUARANTINE_STEP
 from stillopen.replication.received import STEP as RECEIVED_STEP
 from stillopen.replication.reports import STEP as REPORTS_STEP
 from stillopen.replication.returned import STEP as RETURNED_STEP
@@ -99,5 +100,6 @@ SCHEMA = Schema(
             *LANE_COUNTS_STEP,
             *PERIODS_STEP,
         ),
+        QUARANTINE_STEP,
     ),
 )

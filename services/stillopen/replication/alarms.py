@@ -35,6 +35,9 @@ STEP: tuple[str, ...] = (
 )
 """The statements that make the tables; `parent_epoch` is empty until the first entry is here."""
 
+SEQUENCE_MAX = 2**63 - 1
+"""What a database holds; `check_shape` refuses an entry beyond it."""
+
 
 def raise_alarm(session: Session, alarm: Alarm | None, wall_s: float) -> bool:
     """Keeps an alarm, unless it is there already; returns whether it is new."""
@@ -127,4 +130,6 @@ def parent_of(first: Entry) -> Parent | None:
         record = types_pb2.JournalRecord.FromString(first.payload)
     except DecodeError:
         return None
+    if record.parent.sequence > SEQUENCE_MAX:
+        return None  # no lane is so long: whoever wrote it says nothing of its parent
     return Parent(record.parent.epoch, record.parent.sequence)

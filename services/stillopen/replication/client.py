@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import random
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from typing import cast
 
 import grpc.aio
 
-from stillopen.core.errors import StillopenError
+from stillopen.core.errors import Reason, StillopenError, Unreachable, invalid
 from stillopen.core.ids import new_epoch
-from stillopen.replication.client_half import ClientHalf, Effect, Read, Remember
+from stillopen.replication.backoff import Backoff
+from stillopen.replication.client_half import ClientHalf
+from stillopen.replication.connection import Connection, frames_of
 from stillopen.replication.frames import MISSED_MAX
 from stillopen.replication.landing import Landing
 from stillopen.replication.news import News
@@ -22,13 +23,12 @@ from stillopen.rpc.status import error_of
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 LOG = logging.getLogger("stillopen.replication")
-BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 2.0
 LASTED_S = 10.0
 """A stream that was up for so long was no failure: the next is tried at once."""
 WELCOME_S = 10.0
-INTERVAL_CHECK_S = 5.0
-"""How soon a shorter upload interval is noticed."""
+"""For how long a server may say nothing before its Welcome."""
+WELCOME_MAX_S = 300.0
+"""For how long it may only say that it is there."""
 
 
 class SyncClient:
@@ -44,6 +44,7 @@ class SyncClient:
         rng: random.Random,
         instance: int = 0,
         upload_interval_s: Callable[[], float] = lambda: 0.0,
+        upload_bytes_per_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._instance = instance or new_epoch(rng)
         self._stub = sync_pb2_grpc.SyncServiceStub(channel)
@@ -51,9 +52,11 @@ class SyncClient:
         self._journals = journals
         self._replica = replica
         self._standing = standing
-        self._rng = rng
+        self._backoff = Backoff(rng)
         self._upload_interval_s = upload_interval_s
         """How often what was journaled goes up; 0 at once. Cards and hello never wait for it."""
+        self._upload_bytes_per_s = upload_bytes_per_s
+        """How much of what was journaled goes up in a second; 0 as much as the line carries."""
         self._session: asyncio.Task[None] | None = None
         self._half = ClientHalf()
         """That of the newest stream, also when it ended."""
@@ -88,22 +91,20 @@ class SyncClient:
 
     async def run(self) -> None:
         """Connects, and connects again with back-off and jitter, until cancelled."""
-        pause_s = BACKOFF_FIRST_S
         while True:
             version = self.news.version
             if not self.allowed:
                 await self.news.after(version)
                 continue
             self._session = asyncio.create_task(self._run_session(), name="sync session")
+            self._session.add_done_callback(self._note_failure)
             try:
                 await asyncio.wait([self._session])
             finally:
                 self._session.cancel()
             no_failure = self._lasted() or not self.allowed
             self._set_up(up=False)
-            self._note_failure(self._session)
-            pause_s = BACKOFF_FIRST_S if no_failure else min(pause_s * 2, BACKOFF_MAX_S)
-            await asyncio.sleep(pause_s * (0.5 + self._rng.random() / 2))
+            await asyncio.sleep(self._backoff.pause_s(failed=not no_failure))
 
     def _note_failure(self, session: asyncio.Task[None]) -> None:
         if session.cancelled():
@@ -111,7 +112,7 @@ class SyncClient:
         error = _cause(session.exception())
         if isinstance(error, StillopenError):
             self.last_error = error
-        elif error is not None and not isinstance(error, TimeoutError | EOFError):
+        elif error is not None and not isinstance(error, grpc.aio.UsageError):  # it is being closed
             LOG.error("the stream failed", exc_info=error)
 
     async def _run_session(self) -> None:
@@ -119,33 +120,60 @@ class SyncClient:
         known, stood = self._journals.news.version, self._replica.news.version
         heads = await self._journals.heads()
         async with self._moving:  # what came on the stream before is in force, or refused
-            cursors = await self._replica.cursors()
+            cursors, partials = await self._replica.cursors(), await self._replica.partials()
         self._half = half = ClientHalf(self.package_refusal)
-        half.hello(heads, cursors, self._instance, await self._standing())
+        half.hello(heads, cursors, self._instance, await self._standing(), partials)
         wake = News()
         async with asyncio.TaskGroup() as group:
             landing = Landing(half, wake, self._replica, group, self._moving)
-            session = _Session(
-                half, wake, self._journals, landing, self._standing, self._upload_interval_s
+            connection = Connection(
+                half,
+                wake,
+                self._journals,
+                landing,
+                self._standing,
+                self._upload_interval_s,
+                self._upload_bytes_per_s,
+                group,
             )
-            call = self._stub.Sync(_frames(half, wake), metadata=self._caller.metadata())
+
+            def begin() -> None:
+                group.create_task(connection.watch(known))
+                group.create_task(connection.beat())
+                group.create_task(landing.watch(stood))
+
+            call = self._stub.Sync(frames_of(half, wake), metadata=self._caller.metadata())
             try:
-                async with asyncio.timeout(WELCOME_S) as silence:
-                    async for frame in call:
-                        self.heard_s = asyncio.get_running_loop().time()
-                        await session.carry_out(half.received(frame))
-                        if half.welcomed and not self.up:
-                            self._set_up(up=True)
-                            group.create_task(session.watch(known))
-                            group.create_task(session.beat())
-                            group.create_task(landing.watch(stood))
-                        silence.reschedule(_deadline(half))
+                await self._hear(call, connection, begin)
             finally:
                 call.cancel()
                 landing.end()
                 half.closed = True  # gRPC leaves the request iterator waiting: it ends by itself
                 wake.tell()
-            raise EOFError  # the server closed the stream; the group ends the other tasks
+
+    async def _hear(
+        self,
+        frames: AsyncIterable[sync_pb2.SyncResponse],
+        connection: Connection,
+        begin: Callable[[], None],
+    ) -> None:
+        """Takes what the server says, until it says no more; what it raises ends the group."""
+        loop, half = asyncio.get_running_loop(), self._half
+        began_s = loop.time()
+        try:
+            async with asyncio.timeout(WELCOME_S) as silence:
+                async for frame in frames:
+                    silence.reschedule(None)  # it is this client that the server waits for
+                    self.heard_s = loop.time()
+                    await connection.carry_out(half.received(_readable(frame)))
+                    if half.welcomed and not self.up:
+                        self._set_up(up=True)
+                        self._backoff.asked(half.return_within_s)
+                        begin()
+                    silence.reschedule(_deadline_s(half, loop.time(), began_s))
+        except TimeoutError:
+            raise Unreachable(Reason.TIMED_OUT, "the server fell silent") from None
+        raise Unreachable(Reason.UNREACHABLE, "the server closed the stream")
 
     def _lasted(self) -> bool:
         now_s = asyncio.get_running_loop().time()
@@ -157,81 +185,20 @@ class SyncClient:
             self.news.tell()
 
 
-class _Session:
-    """One connection: carries out what the half asks for."""
-
-    def __init__(
-        self,
-        half: ClientHalf,
-        wake: News,
-        journals: EntrySource,
-        landing: Landing,
-        standing: Standing,
-        upload_interval_s: Callable[[], float],
-    ) -> None:
-        self._half = half
-        self._wake = wake
-        self._journals = journals
-        self._landing = landing
-        self._standing = standing
-        self._upload_interval_s = upload_interval_s
-
-    async def carry_out(self, effects: list[Effect]) -> None:
-        """Does what the half asks for, and what that leads to."""
-        todo = deque(effects)
-        while todo:
-            match todo.popleft():
-                case Read(lane, after, entries_max, bytes_max):
-                    entries = await self._journals.read(lane, after, entries_max, bytes_max)
-                    todo.extend(self._half.read(lane, entries))
-                case Remember(lanes):
-                    await self._journals.remember(lanes)
-                case other:
-                    await self._landing.carry_out(other)
-            self._wake.tell()
-        self._wake.tell()
-
-    async def watch(self, known: int) -> None:
-        """Sends on what is added to the journals."""
-        loop = asyncio.get_running_loop()
-        sent_s = loop.time()
-        while True:
-            for entry in await self._journals.conflicts():
-                self._half.also(entry)
-            self._wake.tell()
-            known = await self._journals.news.after(known)
-            # No event tells that the interval became shorter.
-            while (wait_s := sent_s + self._upload_interval_s() - loop.time()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(min(wait_s, INTERVAL_CHECK_S))
-            sent_s, known = loop.time(), self._journals.news.version
-            await self.carry_out(self._half.grown(await self._journals.moved()))
-
-    async def beat(self) -> None:
-        """Says that the replica is there, how long its lanes are and how registers stand."""
-        while self._half.heartbeat_s:
-            await asyncio.sleep(self._half.heartbeat_s)
-            moved = await self._journals.moved()
-            at_once = not self._upload_interval_s()
-            reports = await self._standing()
-            await self.carry_out(self._half.heartbeat(moved, reports, sends=at_once))
-            await self._landing.look()
+def _deadline_s(half: ClientHalf, now_s: float, began_s: float) -> float | None:
+    if not half.welcomed:  # many come at once, and it is told that the server is there
+        return min(now_s + WELCOME_S, began_s + WELCOME_MAX_S)
+    return now_s + MISSED_MAX * half.heartbeat_s if half.heartbeat_s else None
 
 
-def _deadline(half: ClientHalf) -> float | None:
-    if not half.heartbeat_s:
-        return None
-    return asyncio.get_running_loop().time() + MISSED_MAX * half.heartbeat_s
+def _readable(frame: sync_pb2.SyncResponse) -> sync_pb2.SyncResponse:
+    # For bytes that are no message gRPC gives nothing, whatever its types say.
+    if cast("sync_pb2.SyncResponse | None", frame) is None:
+        raise invalid("frame", "it cannot be read")
+    return frame
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return error_of(error) if isinstance(error, grpc.aio.AioRpcError) else error
-
-
-async def _frames(half: ClientHalf, wake: News) -> AsyncIterator[sync_pb2.SyncRequest]:
-    while not half.closed:
-        version = wake.version
-        while (frame := half.take()) is not None:
-            yield frame
-        await wake.after(version)

@@ -5,29 +5,36 @@ NEW        hello(heads, cursors)    Hello                                       
 GREETING   Welcome                  Remember; a Read for the first lane behind    STREAMING
 STREAMING  Stored                   Remember; a Read when there is room           STREAMING
 STREAMING  Resend                   the lane goes back to the entry asked for     STREAMING
-STREAMING  read(entries)            Entries; a Read when there is room            STREAMING
+STREAMING  read(entries)            Entries and Sent; a Read when there are none  STREAMING
+STREAMING  go_on                    a Read when there is room                     STREAMING
 STREAMING  grown(heads)             Heartbeat when a lane is new; a Read          STREAMING
 STREAMING  heartbeat(heads)         Heartbeat; a Read                             STREAMING
 STREAMING  a package, stand         as `receiving` says                           STREAMING
 STREAMING  DigestsAsked             Digest; Digests with a refusal when too many  STREAMING
 STREAMING  digested(digests)        Digests                                       STREAMING
+GREETING   Heartbeat                -                                             GREETING
 any        frame out of place       raises Misuse, the shell closes the stream    -
+any        heartbeat, stalled       raises Unreachable, the shell closes it too   -
 
 1. The server's word replaces what the client believed, upwards and downwards.
 2. At most `batches_in_flight_max` batches are unanswered, and one Read is under way.
-3. Entries of a lane are sent in order, from the first that the server lacks and the client has.
+3. Entries of a lane are sent in order, from the first that the server lacks and the client has;
+   what comes to the client later, behind a gap that it had, is sent then.
 4. Hello names every lane; a heartbeat those that headquarters lacks something of or that changed.
    Within a stream a lane is never claimed to be shorter than before.
 5. How a register stands is said in Hello, and again in a heartbeat when it is another.
 6. At most `2 * QUESTIONS_MAX` questions are being answered: those that the server waits for, and as
    many that it gave up.
+7. A server that is there, and for `STALLED_S` takes no frame or acknowledges no batch, is left: a
+   new stream begins where it stands.
+8. After a batch nothing more is read until the shell says so: what goes up may have a bound.
 """
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, invalid
+from stillopen.core.errors import Misuse, Reason, StillopenError, Unreachable, invalid
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.replication.frames import (
     BATCH_BYTES_MAX,
@@ -36,11 +43,14 @@ from stillopen.replication.frames import (
     PROTOCOL_VERSION,
     QUESTIONS_MAX,
     SOFTWARE_VERSION,
-    cursor_to,
+    STALLED_S,
+    spoken,
 )
-from stillopen.replication.ports import Cursor
+from stillopen.replication.lane_up import LaneUp, quiet
+from stillopen.replication.ports import Cursor, Partial
 from stillopen.replication.receiving import Receiving, ReceivingEffect
 from stillopen.replication.reports import REPORTS_MAX
+from stillopen.replication.stalling import Stalling
 from stillopen.rpc.wire import duration_from, entry_to, head_to, stored_from
 from stillopen.v1 import sync_pb2
 
@@ -69,24 +79,14 @@ class Digest:
     asked: sync_pb2.DigestsAsked
 
 
-Effect = Read | Remember | Digest | ReceivingEffect
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch goes up; say `go_on` when more may."""
+
+    size_bytes: int
 
 
-@dataclass(slots=True)
-class _Sending:
-    claim: Head
-    """The lane as it is now."""
-    next: int
-    due: int = 0
-    """Through which entry it may be sent now."""
-    home: int = 0
-    """Through which entry headquarters has it, as the server said on this stream."""
-    said: Head | None = None
-    """The lane as it was last claimed on this stream."""
-
-    def worth_saying(self) -> bool:
-        """Whether a heartbeat names the lane."""
-        return self.home < self.claim.length or self.claim != self.said or self.claim.heard
+Effect = Read | Remember | Digest | Sent | ReceivingEffect
 
 
 class ClientHalf:
@@ -94,7 +94,7 @@ class ClientHalf:
 
     def __init__(self, package_refusal: str = "") -> None:
         self._outbox: deque[sync_pb2.SyncRequest] = deque()
-        self._lanes: dict[Lane, _Sending] = {}
+        self._lanes: dict[Lane, LaneUp] = {}
         self._to_say: dict[Lane, None] = {}
         """The lanes that the next heartbeat may name, in order."""
         self._reported: dict[str, sync_pb2.RegisterReport] = {}
@@ -109,10 +109,16 @@ class ClientHalf:
         self._batch_bytes = BATCH_BYTES_MAX
         self._batch_entries = BATCH_ENTRIES_MAX
         self._in_flight_max = BATCHES_IN_FLIGHT_MAX
+        self._taking = Stalling()
+        """Of a server that reads no frames."""
+        self._answering = Stalling()
+        """Of a server that acknowledges no batch."""
         self.welcomed = False
         self.closed = False
         """Set by the shell when the stream has ended."""
         self.heartbeat_s = 0.0
+        self.return_within_s = 0.0
+        """When this stream breaks, the next begins within so long, at random."""
 
     @property
     def package_bytes_missing(self) -> int:
@@ -126,6 +132,7 @@ class ClientHalf:
 
     def take(self) -> sync_pb2.SyncRequest | None:
         """The next frame to send."""
+        self._taking.moved()
         return self._outbox.popleft() if self._outbox else None
 
     def hello(
@@ -134,27 +141,28 @@ class ClientHalf:
         cursors: Sequence[Cursor],
         instance: int = 0,
         reports: Iterable[sync_pb2.RegisterReport] = (),
+        partials: Sequence[Partial] = (),
     ) -> None:
         """Opens the stream. The cursors say where replicas stand, the own first."""
         hello = sync_pb2.Hello(
             protocol_version=PROTOCOL_VERSION,
             software_version=SOFTWARE_VERSION,
             lanes=[head_to(head) for head in heads],
-            cursor=cursor_to(self._receiving.hello(cursors)),
             instance=instance,
             reports=self._news_of(reports),
         )
+        hello.MergeFrom(self._receiving.hello(cursors, partials))
         self._outbox.append(sync_pb2.SyncRequest(hello=hello))
         for head in heads:
-            self._lanes[head.lane] = _Sending(
-                _quiet(head), head.last + 1, head.last, said=_quiet(head)
-            )
+            self._lanes[head.lane] = LaneUp(quiet(head), head.last + 1, head.last, said=quiet(head))
 
     def received(self, frame: sync_pb2.SyncResponse) -> list[Effect]:
         """Takes a frame of the server."""
         kind = frame.WhichOneof("frame")
         if kind == "welcome":
             return self._welcome(frame.welcome)
+        if not self.welcomed and kind == "heartbeat":
+            return []  # many are to be welcomed; the turn of this one comes
         if not self.welcomed:
             raise Misuse(Reason.INVALID_ARGUMENT, f"{kind} before welcome", "frame")
         match kind:
@@ -183,16 +191,26 @@ class ClientHalf:
     ) -> list[Effect]:
         """Says that it is there, how long lanes are, and how registers stand that changed.
 
-        Unless it `sends`, what is new waits for `grown`: entries go up at intervals.
+        Unless it `sends`, what is new waits for `grown`: entries go up at intervals. Raises
+        Unreachable TIMED_OUT when the server has stalled.
         """
+        self._check_moving()
         for head in heads:
             self._merge(head)
-        worth = [lane for lane in self._to_say if self._lanes[lane].worth_saying()]
+        worth = [lane for lane in self._to_say if self._lanes[lane].worth_saying]
         self._to_say = dict.fromkeys(worth)
         self._say(worth, self._news_of(reports))
         if sends:
             self._all_due()
         return self._pump()
+
+    def _check_moving(self) -> None:
+        beats_max = STALLED_S / self.heartbeat_s if self.heartbeat_s else 0
+        if self._taking.beat(waiting=bool(self._outbox)) >= beats_max > 0:
+            raise Unreachable(Reason.TIMED_OUT, "the server takes no frames of the stream")
+        unanswered = self._batches_sent > self._batches_answered
+        if self._answering.beat(waiting=unanswered) >= beats_max > 0:
+            raise Unreachable(Reason.TIMED_OUT, "the server acknowledges no entries")
 
     def _all_due(self) -> None:
         for sending in self._lanes.values():
@@ -203,12 +221,9 @@ class ClientHalf:
         sending = self._lanes.get(head.lane)
         self._to_say[head.lane] = None
         if sending is None:
-            self._lanes[head.lane] = _Sending(head, head.first)
+            self._lanes[head.lane] = LaneUp(head, head.first)
             return True
-        known = sending.claim
-        # Read before something that was read later: what was heard stays heard.
-        newer = head if head.length >= known.length and head.last >= known.last else known
-        sending.claim = replace(newer, heard=head.heard or known.heard)
+        sending.grow(head)
         return False
 
     def _news_of(self, reports: Iterable[sync_pb2.RegisterReport]) -> list[sync_pb2.RegisterReport]:
@@ -221,21 +236,25 @@ class ClientHalf:
     def _say(self, lanes: list[Lane], reports: Iterable[sync_pb2.RegisterReport] = ()) -> None:
         frame = sync_pb2.Heartbeat(reports=reports)
         for sending in (self._lanes[lane] for lane in lanes):
-            frame.lanes.append(head_to(sending.claim))
-            sending.said = sending.claim = _quiet(sending.claim)
+            frame.lanes.append(head_to(sending.say()))
         self._outbox.append(sync_pb2.SyncRequest(heartbeat=frame))
 
     def read(self, lane: Lane, entries: list[Entry]) -> list[Effect]:
         """Sends what was read."""
-        self._reading = False
         sending = self._lanes[lane]
         if sending.next <= self._read_after:
             pass  # asked to send again from before what was read: read anew
         elif entries and entries[0].sequence >= sending.next:
             self._send(entries)
-            sending.next = entries[-1].sequence + 1
+            sending.sent(entries)
+            return [Sent(sum(len(entry.payload) for entry in entries))]
         elif not entries:
-            sending.next = sending.claim.last + 1  # nothing is there to send
+            sending.nothing_there()
+        return self.go_on()
+
+    def go_on(self) -> list[Effect]:
+        """More may go up, after a batch did."""
+        self._reading = False
         return self._pump()
 
     def also(self, entry: Entry) -> None:
@@ -251,6 +270,10 @@ class ClientHalf:
     def applied(self, cursor: Cursor) -> None:
         """The package is in force."""
         self._receiving.applied(cursor)
+
+    def taken(self, there: int) -> None:
+        """So many bytes of the package under way are written, from its first."""
+        self._receiving.taken(there)
 
     def refused(self, cursor: Cursor, error: StillopenError) -> None:
         """The package is not; the replica keeps what it had."""
@@ -290,11 +313,11 @@ class ClientHalf:
     def _welcome(self, welcome: sync_pb2.Welcome) -> list[Effect]:
         if self.welcomed:
             raise Misuse(Reason.INVALID_ARGUMENT, "a second welcome", "frame")
-        if welcome.protocol_version != PROTOCOL_VERSION:
-            raise Refused(Reason.PROTOCOL_VERSION, f"version {welcome.protocol_version} is unknown")
+        version = spoken(welcome.protocol_version)
         self.welcomed = True
-        self._receiving.welcome()
+        self._receiving.welcome(version)
         limits = welcome.limits
+        self.return_within_s = duration_from(limits.return_within)
         self.heartbeat_s = duration_from(limits.heartbeat_interval)
         self._batch_bytes = limits.batch_bytes_max or self._batch_bytes
         self._batch_entries = limits.batch_entries_max or self._batch_entries
@@ -302,19 +325,21 @@ class ClientHalf:
         lanes = [stored_from(lane) for lane in welcome.lanes]
         for stored in lanes:
             if sending := self._lanes.get(stored.lane):
-                sending.next = max(stored.through + 1, sending.claim.first)
+                sending.begin(stored.through)
         return [*self._remember(lanes), *self._pump()]
 
     def _stored(self, frame: sync_pb2.Stored) -> list[Effect]:
         if frame.batch > self._batches_sent:
             raise invalid("batch", "an answer to a batch that was not sent")
-        self._batches_answered = max(self._batches_answered, frame.batch)
+        if frame.batch > self._batches_answered:
+            self._batches_answered = frame.batch
+            self._answering.moved()
         return [*self._remember([stored_from(lane) for lane in frame.lanes]), *self._pump()]
 
     def _resend(self, frame: sync_pb2.Resend) -> list[Effect]:
         for position in frame.positions:
             if sending := self._lanes.get(Lane(position.register_id, position.epoch)):
-                sending.next = max(sending.claim.first, min(sending.next, position.sequence))
+                sending.go_back(position.sequence)
         return self._pump()
 
     def _remember(self, lanes: list[Stored]) -> list[Effect]:
@@ -328,13 +353,8 @@ class ClientHalf:
         if self._reading or not self.welcomed or not room:
             return []
         for lane, sending in self._lanes.items():
-            if sending.next <= min(sending.due, sending.claim.last):
-                self._reading = True
+            if sending.wanted:
+                self._reading, sending.tail = True, False
                 self._read_after = sending.next - 1
                 return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
         return []
-
-
-def _quiet(head: Head) -> Head:
-    """The same, now that it was said who was heard."""
-    return replace(head, heard=False)

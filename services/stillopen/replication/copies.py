@@ -22,7 +22,7 @@ from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.replication.digests import digests_of
 from stillopen.replication.news import News
 from stillopen.replication.packages import check_package
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Package, Partial, digest_named
 from stillopen.replication.replica_apply import (
     apply_delta,
     begin_replica,
@@ -90,6 +90,12 @@ class Copy:
                 self._stands_nowhere("its file is gone")
             excluded = self.at.scope.excluded if self.at.generation else self._scope.excluded
             return replace(self.stands, scope=Scope(excluded, self._scope.version))
+
+    async def partials(self) -> list[Partial]:
+        """The package of which a part is on its shelf, from a stream that broke off."""
+        found = await self.shelf.part()
+        digest = digest_named(found[0]) if found else b""
+        return [Partial(digest, found[1])] if found and digest else []
 
     async def read(self, work: Work[T]) -> T:
         """Reads one committed state; Refused NOT_READY for what is damaged."""

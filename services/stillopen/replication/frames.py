@@ -1,15 +1,22 @@
 """Frames of a stream, and what the two halves agree on."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from stillopen.core.errors import invalid
+from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.replication.ports import Cursor
 from stillopen.replication.scope import Scope
 from stillopen.v1 import sync_pb2
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""The newest that is spoken here. Since 2: packages go on where they broke off, PackageTaken bounds
+what is on its way, and heartbeats may precede Welcome."""
+OLDEST_VERSION = 1
+"""The oldest: servers are upgraded before their clients."""
 SOFTWARE_VERSION = "0.1.0"
 BLOCK_BYTES = 256 * 1024
+WINDOW_BYTES = 4 * BLOCK_BYTES
+"""How much of a package is on its way: what an acknowledgement may have to wait behind."""
 PACKAGE_BYTES_MAX = 2**32
 CURSORS_MAX = 100
 """The most replicas that one stream is for."""
@@ -25,6 +32,31 @@ BATCH_ENTRIES_MAX = 1_000
 BATCHES_IN_FLIGHT_MAX = 4
 MISSED_MAX = 3
 """Heartbeats missed before a peer is gone."""
+STALLED_S = 60.0
+"""A peer that is there and takes or acknowledges nothing for so long has stalled."""
+OUTBOX_MAX = 1_000
+"""Frames that wait for a peer that does not read them."""
+PARTIALS_MAX = 100
+"""Packages of which a part may be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one stream may take of a server; the more streams there are, the less."""
+
+    batch_bytes: int = BATCH_BYTES_MAX
+    batches_in_flight: int = BATCHES_IN_FLIGHT_MAX
+    return_within_s: float = 0.0
+    """When the stream breaks, its client comes back within so long, at random."""
+
+
+def spoken(newest: int) -> int:
+    """The version that both speak; Refused PROTOCOL_VERSION when there is none."""
+    version = min(newest, PROTOCOL_VERSION)
+    if version < OLDEST_VERSION:
+        known = f"{OLDEST_VERSION} to {PROTOCOL_VERSION}"
+        raise Refused(Reason.PROTOCOL_VERSION, f"versions {known} are spoken here, not {newest}")
+    return version
 
 
 def cursor_to(cursor: Cursor) -> sync_pb2.Cursor:

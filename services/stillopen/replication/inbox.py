@@ -4,19 +4,21 @@
    beside the first as a conflict; it never overwrites.
 2. How far each lane is here is in `replication/lanes.py`.
 3. What is stored is STORED, then APPLIED or QUARANTINED. DAMAGED bytes are kept and not applied.
+   Why and since when something is in no effect is in `replication/quarantine.py`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.core.lanes import Alarm, AlarmKind
 from stillopen.core.ports import Clock
-from stillopen.replication import lanes
+from stillopen.replication import lanes, quarantine
 from stillopen.replication.alarms import note_conflicts, note_parent, raise_alarm
 from stillopen.replication.changes import Changes
 from stillopen.replication.lanes import lane_key
 from stillopen.replication.news import News
+from stillopen.replication.quarantine import Arrived
 from stillopen.storage.engine import Engine, Row, Session
 
 STEP: tuple[str, ...] = (
@@ -58,18 +60,11 @@ STEP: tuple[str, ...] = (
 NEVER_S = 0.0
 """Before every moment: a register that was not heard."""
 
+ARRIVAL_MAX = 2**63 - 1
 CONFLICTS_MAX = 1_000
 """More than these in one estate are for people first."""
 
 _ENTRY = "register_id, epoch, sequence, parent_digest, digest, payload"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A stored entry and the order in which it came."""
-
-    arrival: int
-    entry: Entry
 
 
 class Inbox:
@@ -97,12 +92,7 @@ class Inbox:
         return self._clock.wall_s()
 
     async def load(self) -> None:
-        """Reads which registers are known, and has what is in quarantine tried again."""
-        await self.engine.write(
-            lambda session: session.run(
-                "UPDATE entry SET state = 'STORED' WHERE state = 'QUARANTINED'"
-            )
-        )
+        """Reads which registers are known."""
         rows = await self.engine.read(
             lambda session: session.all("SELECT DISTINCT register_id FROM lane")
         )
@@ -243,17 +233,18 @@ class Inbox:
         await self.engine.write(put)
         self.changes.tell(word.lane for word in words)
 
-    async def to_apply(self, after: int, limit: int) -> list[Arrived]:
-        """Entries that are stored and not applied, by arrival, from the one behind `after`."""
+    async def to_apply(self, after: int, limit: int, through: int = ARRIVAL_MAX) -> list[Arrived]:
+        """Entries that are stored and not applied, by arrival, behind `after` and to `through`."""
 
         def read(session: Session) -> list[Arrived]:
-            rows = session.all(
+            rows = session.each(
                 f"SELECT arrival, {_ENTRY} FROM entry WHERE state = 'STORED'"  # noqa: S608
-                " AND arrival > ? ORDER BY arrival LIMIT ?",
+                " AND arrival > ? AND arrival <= ? ORDER BY arrival LIMIT ?",
                 after,
+                through,
                 limit,
             )
-            return [Arrived(row[0], entry_of(row[1:])) for row in rows]
+            return [quarantine.arrived_of(row) for row in quarantine.bounded(rows, 6)]
 
         return await self.engine.read(read)
 
@@ -292,7 +283,7 @@ def entry_of(row: Row) -> Entry:
 
 
 def mark(session: Session, arrivals: list[int], state: str) -> None:
-    """Says what became of stored entries: APPLIED or QUARANTINED."""
+    """Says what became of entries: APPLIED, or STORED once more, to be tried until it is known."""
     session.run_many(
         "UPDATE entry SET state = ? WHERE arrival = ?", [(state, each) for each in arrivals]
     )
@@ -321,4 +312,7 @@ def _insert(session: Session, entries: list[Entry], state: str, wall_s: float) -
             " ON CONFLICT DO NOTHING",
             [row[:6] for row in rows],
         )
+        quarantine.explain(session, entries, "CONFLICT", wall_s)
         note_conflicts(session, dict.fromkeys(entry.lane for entry in entries), wall_s)
+    if state == "DAMAGED":
+        quarantine.explain(session, entries, state, wall_s)

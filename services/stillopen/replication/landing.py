@@ -3,7 +3,8 @@
 1. A package is finished and applied aside, so that journals go up meanwhile.
 2. What fails is said, and ends no stream.
 3. Where replicas stand is not read while one moves, nor on the stream that comes next.
-4. What came whole is applied, also when the stream ends meanwhile; of what did not, no file stays.
+4. What came whole is applied, also when the stream ends meanwhile; what did not stays on the shelf,
+   and the next stream goes on behind it. Of what was refused no file stays.
 """
 
 import asyncio
@@ -41,16 +42,13 @@ class Landing:
         self._group = group
         self._moving = moving
         self._coming: tuple[Package, Coming] | None = None
-        self._whole: list[Coming] = []
-        """Those that came whole, and whose applying has not begun."""
-        self._ended = False
         self._digesting = asyncio.Semaphore(DIGESTS_AT_ONCE)
 
     async def carry_out(self, effect: ReceivingEffect | Digest) -> None:
         """Does what the half asks for."""
         match effect:
-            case Begin(package):
-                await to_its_end(self._begin(package))
+            case Begin(package, offset):
+                await to_its_end(self._begin(package, offset))
             case Take(data):
                 if self._coming is not None:
                     await to_its_end(self._take(*self._coming, data))
@@ -58,7 +56,6 @@ class Landing:
                 self._drop()
             case Apply(package):
                 if self._coming is not None:
-                    self._whole.append(self._coming[1])
                     self._group.create_task(self._apply(self._coming[1], package))
                 self._coming = None
             case Digest(asked):
@@ -76,12 +73,8 @@ class Landing:
             await self._stand()
 
     def end(self) -> None:
-        """The stream ended: what is not being applied goes; the next stream begins it anew."""
-        self._ended = True
-        self._drop()
-        for coming in self._whole:
-            coming.drop()
-        self._whole.clear()
+        """The stream ended: what is not being applied waits on the shelf for the next stream."""
+        self._coming = None
 
     def _drop(self) -> None:
         if self._coming is not None:
@@ -93,16 +86,11 @@ class Landing:
             self._half.stand(await self._replica.cursors())
         self._wake.tell()
 
-    async def _begin(self, package: Package) -> None:
+    async def _begin(self, package: Package, offset: int) -> None:
         try:
-            coming = await self._replica.receive(package)
+            self._coming = package, await self._replica.receive(package, offset)
         except StillopenError as error:
             self._half.refused(package.cursor, error)
-            return
-        if self._ended:
-            coming.drop()
-        else:
-            self._coming = package, coming
 
     async def _take(self, package: Package, coming: Coming, data: bytes) -> None:
         try:
@@ -110,12 +98,10 @@ class Landing:
         except StillopenError as error:
             self._drop()
             self._half.refused(package.cursor, error)
-        finally:
-            if self._ended:
-                coming.drop()  # what was being written when it was dropped, too
+        else:
+            self._half.taken(coming.there)
 
     async def _apply(self, coming: Coming, package: Package) -> None:
-        self._whole.remove(coming)
         await to_its_end(self._finish_and_apply(coming, package))
 
     async def _finish_and_apply(self, coming: Coming, package: Package) -> None:

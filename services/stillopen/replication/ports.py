@@ -1,5 +1,6 @@
 """What the two halves of a stream need from those who own the data."""
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +9,8 @@ from stillopen.replication.news import News
 from stillopen.replication.scope import EVERYTHING, Scope
 from stillopen.storage.shelf import SUFFIX, Coming
 from stillopen.v1 import sync_pb2
+
+_NAME = re.compile(rf"[0-9]+-(?:snapshot|delta)-([0-9a-f]{{64}}){re.escape(SUFFIX)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,35 @@ class Package:
         return file_name(self.cursor.sequence, self.cursor.digest, snapshot=self.base is None)
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A package of which a part came, and is kept."""
+
+    digest: bytes
+    """Of the whole."""
+    there: int
+    """How many of its bytes, from the first, are there and durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How packages may go down a stream just now."""
+
+    paused: bool = False
+    bytes_per_s_max: float = 0.0
+    """0 for as many as the line carries."""
+
+
 def file_name(sequence: int, digest: bytes, *, snapshot: bool) -> str:
     """The name of a package's file: which of its log, what it is, and what is in it."""
     kind = "snapshot" if snapshot else "delta"
     return f"{sequence:08}-{kind}-{digest.hex()}{SUFFIX}"
+
+
+def digest_named(name: str) -> bytes:
+    """The digest in the name of a package's file; empty for any other name."""
+    found = _NAME.fullmatch(name)
+    return bytes.fromhex(found[1]) if found else b""
 
 
 class EntrySource(Protocol):
@@ -86,8 +114,15 @@ class PackageSink(Protocol):
         """Where each stands, its own first; one that was lost stands nowhere."""
         ...
 
-    async def receive(self, package: Package) -> Coming:
-        """Makes room for a package that is about to come."""
+    async def partials(self) -> list[Partial]:
+        """The packages of which a part is there, from a stream that broke off."""
+        ...
+
+    async def receive(self, package: Package, offset: int = 0) -> Coming:
+        """Makes room for a package that is about to come, behind what is there of it.
+
+        Refused NAME_UNKNOWN when less than `offset` bytes are.
+        """
         ...
 
     async def apply(self, package: Package) -> None:
@@ -151,4 +186,8 @@ class PackageSource(Protocol):
 
     def offer_interval_s(self) -> float:
         """How often a replica is offered something newer; 0 at once."""
+        ...
+
+    async def flow(self, caller: str) -> Flow:
+        """How packages may go down to a caller just now; while it pauses `newest` finds nothing."""
         ...

@@ -2,31 +2,26 @@
 
 `work_off` is the second half of "receive, then apply": it takes what is stored and not applied, and
 says of each entry that it was APPLIED or is QUARANTINED; what may pass is tried again. An entry
-never waits for another.
+never waits for another (`replication/working_off.py`).
 """
 
-import asyncio
-import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable, invalid
-from stillopen.core.journal import DIGEST_PREFIX_BYTES, Lane
-from stillopen.core.lanes import epoch_text
+from stillopen.core.errors import Reason, Refused, StillopenError, invalid
+from stillopen.core.journal import DIGEST_PREFIX_BYTES
 from stillopen.core.returns import Back
 from stillopen.core.sale import Sale
 from stillopen.replication import completed, returned
-from stillopen.replication.inbox import Arrived, Inbox, mark
-from stillopen.rpc.wire_sale import Record, message_from, record_of
+from stillopen.replication.inbox import Inbox
+from stillopen.replication.quarantine import Which
+from stillopen.replication.told import OF_THE_ENTRY, Told, reason_of
+from stillopen.replication.working_off import Again, Effect, WorkingOff
 from stillopen.storage.engine import Row, Session
 from stillopen.v1 import types_pb2
 
-LOG = logging.getLogger("stillopen.replication")
-BATCH = 500
 PAGE_BYTES_MAX = 2 * 2**20
-RETRY_FIRST_S = 0.1
-RETRY_MAX_S = 5.0
 
 STEP: tuple[str, ...] = (
     """CREATE TABLE received_sale (
@@ -41,32 +36,11 @@ _FOUND = (
     "register_id, epoch, sequence, digest, payload FROM received_sale JOIN entry USING (arrival)"
 )
 
-_FOR_EVER = {
-    Reason.INVALID_ARGUMENT,
-    Reason.NOT_ALLOWED,
-    Reason.KEY_REUSED,
-    Reason.MESSAGE_TOO_LARGE,
-}
-"""What is wrong with the entry itself; anything else may pass and is tried again."""
-
-
 Beside = Callable[[Session, Sale], None]
 """What a final sale changes besides, in the transaction in which it becomes known."""
 
 Arriving = Callable[[Session, int], None]
 """What happens when a sale becomes known, by its arrival."""
-
-
-class Effect(Protocol):
-    """What entries do besides being known."""
-
-    def concerns(self, record: Record) -> bool:
-        """Whether an entry with this record does anything else."""
-        ...
-
-    async def __call__(self, lane: Lane, sequence: int, record: Record) -> None:
-        """Does it, once however often it is asked."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +60,6 @@ class Found:
     backs: tuple[Back, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    arrived: Arrived
-    record: Record | None
-    """Nothing when this version cannot read it."""
-    receipt_number: str
-    completed_wall_s: float = 0.0
-
-
 class ReceivedSales:
     """The sales of an inbox; `beside` is what they change besides.
 
@@ -107,6 +72,7 @@ class ReceivedSales:
         self.inbox = inbox
         self._beside = beside
         self._arriving = arriving
+        self._working: WorkingOff | None = None
 
     async def work_off(self, effect: Effect | None = None) -> None:
         """Applies what arrives, for as long as the process runs; what cannot be done now, later.
@@ -114,74 +80,44 @@ class ReceivedSales:
         First, once and a batch at a time, what older software received is told its returns and its
         time.
         """
-        told = False
-        pause_s = RETRY_FIRST_S
-        while True:
-            version = self.inbox.news.version
-            try:
-                while not told:
-                    told = not await self.inbox.engine.write(_tell_old)
-                done = await self._round(effect)
-            except (StillopenError, OSError) as error:
-                LOG.error("received entries wait: %s", error)  # noqa: TRY400 - said in the message
-                done = False
-            if done:
-                pause_s = RETRY_FIRST_S
-                await self.inbox.news.after(version)
-            else:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, RETRY_MAX_S)
+        self._working = WorkingOff(self, effect)
+        await self._working.run()
 
-    async def _round(self, effect: Effect | None) -> bool:
-        """Looks at everything that is not applied, once; False when something has to wait.
+    async def try_again(self, which: Which, within_s: float) -> Again:
+        """Tries entries in quarantine again; Refused NOT_READY while nothing is worked off."""
+        if self._working is None:
+            raise Refused(Reason.NOT_READY, "it is only starting; try again soon")
+        return await self._working.try_again(which, within_s)
 
-        When the first thing has to wait, the rest of the round does without `effect`, so that sales
-        without one are not held up by a place that does not answer.
+    async def keep_old(self) -> bool:
+        """Brings sales of older software further by a batch; whether there were any."""
+        return await self.inbox.engine.write(
+            lambda session: returned.tell_old(session) or completed.tell_old(session)
+        )
+
+    def keep(self, session: Session, told: Told) -> str:
+        """Keeps what an entry tells; why it cannot be, or nothing.
+
+        What fails takes back only what it did itself: others are in the same transaction.
         """
-        after, done = 0, True
-        while arrived := await self.inbox.to_apply(after, BATCH):
-            after = arrived[-1].arrival
-            done = await self._apply(arrived, effect, ask=done) and done
-        return done
+        session.run("SAVEPOINT entry")
+        try:
+            why = self._keep(session, told)
+        except (StillopenError, sqlite3.IntegrityError, *OF_THE_ENTRY) as error:
+            session.run("ROLLBACK TO entry")
+            why = reason_of(error)
+        session.run("RELEASE entry")
+        return why
 
-    async def _apply(self, arrived: list[Arrived], effect: Effect | None, *, ask: bool) -> bool:
-        told = [_told(each) for each in arrived]
-        waiting: set[int] = set()
-        failed: set[int] = set()
-        if effect is not None:
-            concerned = [
-                (each.arrived, each.record)
-                for each in told
-                if each.record is not None and effect.concerns(each.record)
-            ]
-            if ask:
-                outcomes = await asyncio.gather(*(_try(effect, e, r) for e, r in concerned))
-                for (each, _), outcome in zip(concerned, outcomes, strict=True):
-                    if outcome is not None:
-                        (failed if outcome else waiting).add(each.arrival)
-            else:
-                waiting = {each.arrival for each, _ in concerned}
-
-        def put(session: Session) -> None:
-            now = [each for each in told if each.arrived.arrival not in waiting]
-            bad = {each.arrived.arrival for each in now if not self._put(session, each)} | failed
-            arrivals = [each.arrived.arrival for each in now]
-            mark(session, [each for each in arrivals if each not in bad], "APPLIED")
-            mark(session, sorted(bad), "QUARANTINED")
-
-        await self.inbox.engine.write(put)
-        return not waiting
-
-    def _put(self, session: Session, told: _Told) -> bool:
-        """Whether the entry could be applied."""
-        arrived, record = told.arrived, told.record
+    def _keep(self, session: Session, told: Told) -> str:
+        record, arrival = told.record, told.arrival
         if not isinstance(record, Sale):
-            return record is not None
+            return "" if record else told.why
         new = session.run(
             "INSERT INTO received_sale (arrival, transaction_id, state, currency, total_minor,"
             " receipt_number, completed_wall_s, told) VALUES (?,?,?,?,?,?,?,1)"
             " ON CONFLICT DO NOTHING",
-            arrived.arrival,
+            arrival,
             record.transaction_id,
             str(record.state),
             record.currency,
@@ -190,17 +126,23 @@ class ReceivedSales:
             told.completed_wall_s,
         )
         if new and self._arriving is not None:
-            self._arriving(session, arrived.arrival)
-        known = session.one(
-            "SELECT arrival FROM received_sale WHERE transaction_id = ?", record.transaction_id
-        )
+            self._arriving(session, arrival)
         # The same transaction under another key is no sale of its own: a cloned register.
-        if known != (arrived.arrival,):
-            return False
+        other = session.one(
+            "SELECT register_id, epoch, sequence FROM received_sale JOIN entry USING (arrival)"
+            " WHERE transaction_id = ? AND arrival <> ?",
+            record.transaction_id,
+            arrival,
+        )
+        if other is not None:
+            return (
+                "the same transaction came under another key, and counts there: register"
+                f" {other[0]}, lane {other[1][:8]}, entry {other[2]}"
+            )
         returned.note(session, record)
         if self._beside is not None:
             self._beside(session, record)
-        return True
+        return ""
 
     async def find(self, transaction_id: str = "", receipt_number: str = "") -> Found:
         """A sale by its id or the number on its receipt; Refused SALE_UNKNOWN."""
@@ -250,41 +192,6 @@ class ReceivedSales:
             sale = types_pb2.JournalRecord.FromString(row[4]).sale
             found.append(Received(row[0], position, sale))
         return found, len(rows) == limit
-
-
-def _told(arrived: Arrived) -> _Told:
-    try:
-        message = message_from(arrived.entry.payload)
-        when_s = completed.completed_wall_s(message)
-        return _Told(arrived, record_of(message), message.receipt_number, when_s)
-    except StillopenError:
-        return _Told(arrived, None, "")
-
-
-def _tell_old(session: Session) -> bool:
-    """Brings sales of older software further by a batch; whether there were any."""
-    return returned.tell_old(session) or completed.tell_old(session)
-
-
-async def _try(effect: Effect, arrived: Arrived, record: Record) -> bool | None:
-    """Nothing when it is done; True when it never will be, False when it may be later."""
-    entry = arrived.entry
-    try:
-        await effect(entry.lane, entry.sequence, record)
-    except Unreachable:
-        return False
-    except Exception as error:  # noqa: BLE001 - one bad entry must not stop the others
-        never = isinstance(error, StillopenError) and error.reason in _FOR_EVER
-        LOG.error(  # noqa: TRY400 - the cause is in the message, the entry stays
-            "entry %s/%s/%d %s: %s",
-            entry.lane.register_id,
-            epoch_text(entry.lane.epoch),
-            entry.sequence,
-            "cannot be applied" if never else "waits",
-            error,
-        )
-        return never
-    return None
 
 
 def _with_receipt(row: Row) -> types_pb2.Sale:

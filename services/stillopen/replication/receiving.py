@@ -5,6 +5,7 @@ IDLE     begin              Begin; PackageRefused when it is too large, or goes 
                             on from where no replica stands                        PASSING
 COMING   block              Take; Drop and PackageRefused when it is too much      COMING or
                                                                                    PASSING
+COMING   taken(bytes)       PackageTaken, from version 2                           COMING
 COMING   end                Apply; Drop and PackageRefused when bytes are missing  IDLE
 COMING   refused(error)     PackageRefused                                         PASSING
 PASSING  block              -                                                      PASSING
@@ -16,6 +17,7 @@ any      frame out of place raises Misuse, the shell closes the stream          
 1. Of a package that was refused nothing more is taken, and the stream goes on.
 2. A delta is taken only while a replica stands at its base.
 3. The server knows where every replica stands: by Hello, by PackagesWanted, by PackageApplied.
+4. A package begins with its first byte, or behind the part of it that Hello named.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,12 +27,13 @@ from stillopen.core.errors import StillopenError, invalid
 from stillopen.replication.frames import (
     CURSORS_MAX,
     PACKAGE_BYTES_MAX,
+    PARTIALS_MAX,
     cursor_from,
     cursor_to,
     moved,
     same_place,
 )
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Package, Partial
 from stillopen.storage.package_file import damaged
 from stillopen.v1 import sync_pb2
 
@@ -40,6 +43,8 @@ class Begin:
     """A package is about to come."""
 
     package: Package
+    offset: int = 0
+    """The first byte that comes; what is before it is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,10 @@ class Receiving:
         """Where the server believes that they stand."""
         self._coming: _Coming | None = None
         self._applying: Package | None = None
-        self._welcomed = False
+        self._partials: dict[bytes, int] = {}
+        """How much there is of packages that broke off on a stream before."""
+        self._version = 0
+        """That which both speak; 0 before Welcome."""
 
     @property
     def bytes_missing(self) -> int:
@@ -92,15 +100,22 @@ class Receiving:
         coming = self._coming
         return 0 if coming is None or coming.passed_over else coming.package.size - coming.there
 
-    def hello(self, cursors: Sequence[Cursor]) -> Cursor:
-        """Where the first stands, for Hello."""
+    def hello(self, cursors: Sequence[Cursor], partials: Sequence[Partial]) -> sync_pb2.Hello:
+        """Where the first stands, and what is there in part: that much of Hello."""
         self._cursors = list(cursors)[:CURSORS_MAX]
         self._told = self._cursors[:1]
-        return self._told[0] if self._told else Cursor()
+        self._partials = {each.digest: each.there for each in partials[:PARTIALS_MAX]}
+        return sync_pb2.Hello(
+            cursor=cursor_to(self._told[0] if self._told else Cursor()),
+            partials=[
+                sync_pb2.PartialPackage(package_digest=digest, there=there)
+                for digest, there in self._partials.items()
+            ],
+        )
 
-    def welcome(self) -> None:
+    def welcome(self, version: int) -> None:
         """From now on it may be said where the others stand."""
-        self._welcomed = True
+        self._version = version
         self._say()
 
     def stand(self, cursors: Sequence[Cursor]) -> None:
@@ -114,14 +129,17 @@ class Receiving:
             raise invalid("frame", "a package before the end of the one before it")
         base = cursor_from(begin.base) if begin.HasField("base") else None
         package = Package(cursor_from(begin.cursor), begin.size, base)
-        self._coming = _Coming(package)
+        there = self._partials.pop(package.cursor.digest, 0)
+        if begin.offset > there:
+            raise invalid("offset", f"{there} bytes of the package are there, not {begin.offset}")
+        self._coming = _Coming(package, begin.offset)
         if not 0 < package.size <= PACKAGE_BYTES_MAX:
             self._refuse(package, f"it has {package.size} bytes, not 1 to {PACKAGE_BYTES_MAX}")
             return []
         if not self._goes_on(package):
             self._refuse(package, ELSEWHERE)
             return []
-        return [Begin(package)]
+        return [Begin(package, begin.offset)]
 
     def block(self, data: bytes) -> list[ReceivingEffect]:
         """The next bytes."""
@@ -135,6 +153,12 @@ class Receiving:
             self._refuse(coming.package, "it is larger than it said")
             return [Drop()]
         return [Take(data)]
+
+    def taken(self, there: int) -> None:
+        """So many bytes of the package under way are written, from its first."""
+        if self._version > 1:
+            frame = sync_pb2.PackageTaken(bytes=there)
+            self._send(sync_pb2.SyncRequest(package_taken=frame))
 
     def end(self) -> list[ReceivingEffect]:
         """That was all of it."""
@@ -185,7 +209,7 @@ class Receiving:
         self.refused(package.cursor, damaged(why))
 
     def _say(self) -> None:
-        if self._welcomed and self._cursors != self._told:
+        if self._version and self._cursors != self._told:
             self._told = list(self._cursors)
             cursors = [cursor_to(each) for each in self._cursors]
             frame = sync_pb2.PackagesWanted(cursors=cursors)

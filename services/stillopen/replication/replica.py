@@ -17,7 +17,7 @@ from stillopen.core.products import Product, StaffMember
 from stillopen.core.tender_types import TenderType
 from stillopen.replication.copies import Copy, open_copy
 from stillopen.replication.news import News
-from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.ports import Cursor, Package, Partial
 from stillopen.replication.replica_apply import where_it_stands
 from stillopen.replication.replica_people import (
     RegisterRow,
@@ -88,9 +88,13 @@ class Replica:
         """Where it stands."""
         return [await self.copy.cursor()]
 
-    async def receive(self, package: Package) -> Coming:
-        """Makes room for a package that is about to come."""
-        return await self.copy.shelf.receive(package.name, package.size)
+    async def partials(self) -> list[Partial]:
+        """The package of which a part is there, from a stream that broke off."""
+        return await self.copy.partials()
+
+    async def receive(self, package: Package, offset: int = 0) -> Coming:
+        """Makes room for a package that is about to come, behind what is there of it."""
+        return await self.copy.shelf.receive(package.name, package.size, offset)
 
     async def apply(self, package: Package) -> None:
         """Shows a package that came, and keeps it no longer."""

@@ -6,7 +6,8 @@ NEW       welcome                 look                                          
 IDLE      look                    Offer for the first replica                          IDLE
 IDLE      offered(nothing)        Offer for the next replica, after the last none      IDLE
 IDLE      missed                  the same; the next heartbeat looks again             IDLE
-IDLE      offered(package)        PackageBegin; when it was refused before, Offer of   SENDING
+IDLE      offered(package)        PackageBegin, behind the part that Hello named;      SENDING
+                                  when it was refused before, Offer of
                                   a snapshot after a delta, else for the next replica
 SENDING   block(data)             PackageBlock when nothing else is to be sent;        SENDING,
                                   PackageEnd after the last                            AWAITING
@@ -14,7 +15,9 @@ SENDING   PackageRefused          PackageEnd at once, then as in AWAITING       
 AWAITING  PackageApplied          Offer for the first replica                          IDLE
 AWAITING  PackageRefused          Declined; Offer as when it had been refused before   IDLE
 any       PackagesWanted          Offer for the first replica when IDLE                the same
+SENDING   PackageTaken            more blocks may be sent                              SENDING
 any       heartbeat               look when IDLE and something may be tried again      the same
+any       beat, stalled           raises Refused, the shell closes the stream          -
 any       block(nothing)          raises Refused, the shell closes the stream          -
 
 1. One package is under way at a time, and for the own replica first.
@@ -24,6 +27,10 @@ any       block(nothing)          raises Refused, the shell closes the stream   
    refusal twice as many are waited for, so that a full disk does not get all of it all the time.
 3. At most `BLOCKS_READY_MAX` blocks are in memory, and one is being read.
 4. The answer to an Offer counts unless another was made since.
+5. From version 2 at most `WINDOW_BYTES` are on their way that the client has not written, and a
+   client that writes nothing for `STALLED_S` has stalled.
+6. A part of a package is left out once, and only what Hello named: what went wrong since is not
+   relied on.
 """
 
 from collections import deque
@@ -35,11 +42,15 @@ from stillopen.replication.frames import (
     BLOCK_BYTES,
     BLOCKS_READY_MAX,
     CURSORS_MAX,
+    PARTIALS_MAX,
+    STALLED_S,
+    WINDOW_BYTES,
     cursor_from,
     cursor_to,
     moved,
 )
 from stillopen.replication.ports import Cursor, Package
+from stillopen.replication.stalling import Stalling
 from stillopen.v1 import sync_pb2
 
 REFUSED_MAX = 1_000
@@ -80,7 +91,10 @@ SendingEffect = Offer | Declined
 @dataclass(slots=True)
 class _Sending:
     package: Package
-    read: int = 0
+    read: int
+    sent: int
+    taken: int
+    """How many bytes, from the first, the client has written."""
     blocks: deque[bytes] = field(default_factory=deque[bytes])
 
 
@@ -120,6 +134,11 @@ class Sending:
         it said since how they stand."""
         self._refusals: dict[Cursor, _Refusal] = {}
         """Of the packages that were refused, the longest known first."""
+        self._partials: dict[bytes, int] = {}
+        """How much the client has of packages that broke off on a stream before."""
+        self._windowed = False
+        """Whether the client says what it has written: from version 2."""
+        self._taking = Stalling()
         self._again = False
         """Whether the next heartbeat looks again: something may come now, or was not found out."""
 
@@ -140,7 +159,14 @@ class Sending:
         if sending is None or len(sending.blocks) >= BLOCKS_READY_MAX:
             return None
         size = min(BLOCK_BYTES, sending.package.size - sending.read)
+        if self._windowed:  # what cannot be sent yet needs no memory
+            size = min(size, sending.taken + WINDOW_BYTES - sending.read)
         return WantedBlock(sending.package, sending.read, size) if size > 0 else None
+
+    @property
+    def blocks_ready(self) -> int:
+        """How many blocks of the package under way are in memory."""
+        return len(self._sending.blocks) if self._sending is not None else 0
 
     def take(self) -> sync_pb2.SyncResponse | None:
         """The next frame of the package under way."""
@@ -148,6 +174,10 @@ class Sending:
         if sending is None:
             return None
         if sending.blocks:
+            end = sending.sent + len(sending.blocks[0])
+            if self._windowed and end - sending.taken > WINDOW_BYTES:
+                return None
+            sending.sent = end
             block = sync_pb2.PackageBlock(data=sending.blocks.popleft())
             return sync_pb2.SyncResponse(package_block=block)
         if sending.read < sending.package.size:
@@ -155,9 +185,14 @@ class Sending:
         self._sending = None
         return sync_pb2.SyncResponse(package_end=sync_pb2.PackageEnd())
 
-    def hello(self, cursor: sync_pb2.Cursor) -> None:
-        """Where the client's own replica stands."""
-        self._cursors = [cursor_from(cursor)]
+    def hello(self, hello: sync_pb2.Hello, version: int) -> None:
+        """Where the client's own replica stands, and what it has of packages that broke off."""
+        self._cursors = [cursor_from(hello.cursor)]
+        if len(hello.partials) > PARTIALS_MAX:
+            raise invalid("partials", f"at most {PARTIALS_MAX}")
+        self._windowed = version > 1
+        if self._windowed:
+            self._partials = {each.package_digest: each.there for each in hello.partials}
 
     def welcome(self) -> list[SendingEffect]:
         """From now on packages are sent."""
@@ -198,9 +233,14 @@ class Sending:
                 return self._instead_of(package, offer.place, offer)
             if refusal.left:
                 return self._ask(offer.place + 1)
-        self._sending = _Sending(package)
+        there = self._partials.pop(package.cursor.digest, 0)
+        offset = there if there <= package.size else 0
+        self._sending = _Sending(package, offset, offset, offset)
+        self._taking.moved()
         self._awaited = package, offer.place
-        begin = sync_pb2.PackageBegin(cursor=cursor_to(package.cursor), size=package.size)
+        begin = sync_pb2.PackageBegin(
+            cursor=cursor_to(package.cursor), size=package.size, offset=offset
+        )
         if package.base is not None:
             begin.base.CopyFrom(cursor_to(package.base))
         self._send(sync_pb2.SyncResponse(package_begin=begin))
@@ -220,6 +260,20 @@ class Sending:
             raise Refused(Reason.NAME_UNKNOWN, "the package was removed meanwhile")
         sending.read += len(data)
         sending.blocks.append(data)
+
+    def taken(self, frame: sync_pb2.PackageTaken) -> None:
+        """The client has written so much of the package under way."""
+        sending = self._sending
+        if sending is not None and sending.taken < frame.bytes <= sending.sent:
+            sending.taken = frame.bytes
+            self._taking.moved()
+
+    def beat(self, heartbeat_s: float) -> None:
+        """A heartbeat of the server; Refused STREAM_STALLED when the client writes nothing."""
+        sending = self._sending
+        waiting = self._windowed and sending is not None and sending.taken < sending.sent
+        if self._taking.beat(waiting=waiting) * heartbeat_s >= STALLED_S:
+            raise Refused(Reason.STREAM_STALLED, "the client takes nothing of a package")
 
     def applied(self, message: sync_pb2.Cursor) -> list[SendingEffect]:
         """A package is in force."""

@@ -2,6 +2,7 @@
 
 State      event                  frames and effects                               next
 NEW        Hello                  Met; Claim                                       GREETED
+GREETED    heartbeat              Heartbeat, from version 2                        GREETED
 GREETED    claimed(stored)        Welcome; look for packages                       STREAMING
 STREAMING  Entries                Store: intact ones, and damaged the third time   STREAMING
 STREAMING  stored(batch, lanes)   Stored; Resend for damaged ones                  STREAMING
@@ -12,6 +13,7 @@ STREAMING  packages               as `sending` says                             
 STREAMING  ask(question)          DigestsAsked                                     STREAMING
 STREAMING  Digests                Answered, when the question is open              STREAMING
 any        frame out of place     raises Misuse, the shell closes the stream       -
+any        heartbeat, stalled     raises Refused, the shell closes it too          -
 
 1. Only its own lanes and report are taken from a register; a channel brings any.
 2. Nothing is acknowledged before it is durable.
@@ -20,24 +22,28 @@ any        frame out of place     raises Misuse, the shell closes the stream    
 4. Answers and heartbeats go before the blocks of a package.
 5. At most `QUESTIONS_MAX` questions are open; each has a number of its own on the stream, and one
    answer.
+6. At most `OUTBOX_MAX` frames wait for a client that does not read them, and for `STALLED_S`.
 """
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stillopen.core.errors import Misuse, Reason, Refused, Unreachable, invalid
 from stillopen.core.journal import Entry, Head, Lane, Stored, check_shape, is_intact
 from stillopen.core.lanes import check_head
 from stillopen.replication.frames import (
-    BATCH_BYTES_MAX,
     BATCH_ENTRIES_MAX,
-    BATCHES_IN_FLIGHT_MAX,
-    PROTOCOL_VERSION,
+    OUTBOX_MAX,
     QUESTIONS_MAX,
+    STALLED_S,
+    Room,
+    spoken,
 )
 from stillopen.replication.ports import Package
 from stillopen.replication.reports import REPORTS_MAX, check_report
 from stillopen.replication.sending import Offer, Sending, SendingEffect, WantedBlock
+from stillopen.replication.stalling import Stalling
 from stillopen.rpc.wire import duration_to, entry_from, head_from, position_to, stored_to
 from stillopen.v1 import sync_pb2
 
@@ -91,12 +97,17 @@ class ServerHalf:
     def __init__(
         self, owner: str, heartbeat_s: float, batch_entries: int = BATCH_ENTRIES_MAX
     ) -> None:
-        self._owner = owner
+        self.owner = owner
+        """The register it is for; empty for a channel."""
         self._heartbeat_s = heartbeat_s
         self._batch_entries = batch_entries
         self._outbox: deque[sync_pb2.SyncResponse] = deque()
-        self._greeted = False
+        self.room = Room()
+        """What the stream may take of the server; said in Welcome."""
+        self._version = 0
+        """That which both speak; 0 before Hello."""
         self._welcomed = False
+        self._taking = Stalling()
         self._damaged: Counter[tuple[Lane, int]] = Counter()
         self._told: dict[Lane, Stored] = {}
         self._packages = Sending(self._outbox.append)
@@ -104,20 +115,23 @@ class ServerHalf:
         """The questions that are not answered."""
         self._asked = 0
 
-    def about(self, lanes: list[Lane]) -> list[Lane]:
+    def about(self, lanes: Sequence[Lane]) -> list[Lane]:
         """Those of the lanes that this stream is about."""
         return [lane for lane in lanes if lane in self._told]
 
     def take(self) -> sync_pb2.SyncResponse | None:
         """The next frame to send: answers first, then a block of a package."""
+        self._taking.moved()
         return self._outbox.popleft() if self._outbox else self._packages.take()
 
     def received(self, frame: sync_pb2.SyncRequest) -> list[Effect]:
         """Takes a frame of the client."""
+        if len(self._outbox) >= OUTBOX_MAX:
+            raise Refused(Reason.STREAM_STALLED, f"{OUTBOX_MAX} frames wait to be read")
         kind = frame.WhichOneof("frame")
         if kind == "hello":
             return self._hello(frame.hello)
-        if not self._greeted:
+        if not self._version:
             raise Misuse(Reason.INVALID_ARGUMENT, f"{kind} before hello", "frame")
         match kind:
             case "entries":
@@ -138,13 +152,14 @@ class ServerHalf:
             self._welcomed = True
             self._told = {each.lane: each for each in stored}
             limits = sync_pb2.Limits(
-                batch_bytes_max=BATCH_BYTES_MAX,
+                batch_bytes_max=self.room.batch_bytes,
                 batch_entries_max=self._batch_entries,
-                batches_in_flight_max=BATCHES_IN_FLIGHT_MAX,
+                batches_in_flight_max=self.room.batches_in_flight,
                 heartbeat_interval=duration_to(self._heartbeat_s),
+                return_within=duration_to(self.room.return_within_s),
             )
             welcome = sync_pb2.Welcome(
-                protocol_version=PROTOCOL_VERSION,
+                protocol_version=self._version,
                 limits=limits,
                 lanes=[stored_to(each) for each in stored],
             )
@@ -168,7 +183,12 @@ class ServerHalf:
             self._outbox.append(sync_pb2.SyncResponse(stored=frame))
 
     def heartbeat(self) -> None:
-        """Says that it is there."""
+        """Says that it is there; Refused STREAM_STALLED when the client takes nothing."""
+        if self._taking.beat(waiting=bool(self._outbox)) * self._heartbeat_s >= STALLED_S:
+            raise Refused(Reason.STREAM_STALLED, "the client reads nothing")
+        self._packages.beat(self._heartbeat_s)
+        if not self._welcomed and self._version <= 1:
+            return  # nothing precedes its Welcome
         self._outbox.append(sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat()))
 
     def look(self) -> list[SendingEffect]:
@@ -192,6 +212,11 @@ class ServerHalf:
     def wanted_block(self) -> WantedBlock | None:
         """What is to be read next of the package under way."""
         return self._packages.wanted_block
+
+    @property
+    def blocks_ready(self) -> int:
+        """How many blocks of the package under way are in memory."""
+        return self._packages.blocks_ready
 
     def block(self, wanted: WantedBlock, data: bytes) -> None:
         """Brings what was read; Refused when there is nothing any more."""
@@ -225,6 +250,9 @@ class ServerHalf:
                 return self._packages.applied(frame.package_applied.cursor)
             case "package_refused":
                 return self._packages.declined(frame.package_refused)
+            case "package_taken":
+                self._packages.taken(frame.package_taken)
+                return []
             case _:
                 return []  # a kind that a newer client knows
 
@@ -235,15 +263,10 @@ class ServerHalf:
         return [Answered(digests)]
 
     def _hello(self, hello: sync_pb2.Hello) -> list[Effect]:
-        if self._greeted:
+        if self._version:
             raise Misuse(Reason.INVALID_ARGUMENT, "a second hello", "frame")
-        if hello.protocol_version != PROTOCOL_VERSION:
-            raise Refused(
-                Reason.PROTOCOL_VERSION,
-                f"this server speaks version {PROTOCOL_VERSION}, not {hello.protocol_version}",
-            )
-        self._greeted = True
-        self._packages.hello(hello.cursor)
+        self._version = spoken(hello.protocol_version)
+        self._packages.hello(hello, self._version)
         reports = self._reports(list(hello.reports))
         return [Met(hello.instance), Claim(self._heads(list(hello.lanes))), *reports]
 
@@ -251,7 +274,7 @@ class ServerHalf:
         if len(claims) > LANES_MAX:
             raise invalid("lanes", f"at most {LANES_MAX}")
         heads = [head_from(claim) for claim in claims]
-        if self._owner:  # only a channel tells of holes, other claims and alarms
+        if self.owner:  # only a channel tells of holes, other claims and alarms
             heads = [replace(head, missing=(), claimed=0, alarms=()) for head in heads]
         for head in heads:
             self._check_owner(head.lane)
@@ -263,9 +286,9 @@ class ServerHalf:
             raise invalid("reports", f"at most {REPORTS_MAX}")
         for report in reports:
             check_report(report)
-            if self._owner and report.register_id != self._owner:
+            if self.owner and report.register_id != self.owner:
                 raise Misuse(
-                    Reason.NOT_ALLOWED, f"{self._owner} cannot speak for {report.register_id}"
+                    Reason.NOT_ALLOWED, f"{self.owner} cannot speak for {report.register_id}"
                 )
         return [Keep(reports)] if reports else []
 
@@ -289,7 +312,7 @@ class ServerHalf:
         return Store(frame.batch, intact, damaged)
 
     def _check_owner(self, lane: Lane) -> None:
-        if self._owner and lane.register_id != self._owner:
+        if self.owner and lane.register_id != self.owner:
             raise Misuse(
-                Reason.NOT_ALLOWED, f"{self._owner} cannot bring the journal of {lane.register_id}"
+                Reason.NOT_ALLOWED, f"{self.owner} cannot bring the journal of {lane.register_id}"
             )

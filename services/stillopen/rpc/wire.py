@@ -143,6 +143,9 @@ def profile_to(profile: OfflineProfile) -> types_pb2.OfflineProfile:
         upload_transaction_size=profile.upload_transaction_size,
         excluded_jobs=profile.excluded_jobs,
         excluded_tables=profile.excluded_tables,
+        download_max_kib_per_s=profile.download_max_kib_per_s,
+        upload_max_kib_per_s=profile.upload_max_kib_per_s,
+        pause_channel_sync=profile.pause_channel_sync,
     )
 
 
@@ -166,6 +169,9 @@ def profile_from(message: types_pb2.OfflineProfile) -> OfflineProfile:
         new_offline_database_check_interval_s=message.new_offline_database_check_interval_s,
         excluded_jobs=tuple(sorted(set(message.excluded_jobs))),
         excluded_tables=tuple(sorted(set(message.excluded_tables))),
+        download_max_kib_per_s=message.download_max_kib_per_s,
+        upload_max_kib_per_s=message.upload_max_kib_per_s,
+        pause_channel_sync=message.pause_channel_sync,
     )
     if message.HasField("system_health_check_interval_s"):
         said = replace(said, system_health_check_interval_s=message.system_health_check_interval_s)

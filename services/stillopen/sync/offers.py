@@ -64,8 +64,10 @@ class Offers:
     async def _answer(self, offer: Offer) -> list[SendingEffect]:
         try:
             package = await self._packages.newest(self._name, offer.cursor)
+            paused = package is None and (await self._packages.flow(self._name)).paused
         except StillopenError as error:
             # Journals go on: a source without room for a package may still have some for sales.
             LOG.warning("no package for %s: %s", self._name, error)
             return self._half.missed(offer)
-        return self._half.offered(offer, package)
+        # No event tells that a pause ended: a heartbeat looks again.
+        return self._half.missed(offer) if paused else self._half.offered(offer, package)

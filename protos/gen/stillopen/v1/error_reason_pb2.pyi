@@ -154,6 +154,12 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """No customer has this id. NOT_FOUND."""
     ERROR_REASON_TENDER_NOT_TAKEN: _ErrorReason.ValueType  # 58
     """The shop does not take this way to pay. FAILED_PRECONDITION."""
+    ERROR_REASON_ENTRY_UNKNOWN: _ErrorReason.ValueType  # 59
+    """No such entry is in quarantine. NOT_FOUND."""
+    ERROR_REASON_STREAM_STALLED: _ErrorReason.ValueType  # 80
+    """The other side of a stream is there, and takes or acknowledges nothing. ABORTED; a new stream goes on
+    where this one was.
+    """
     ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 60
     """A field is not what the contract says. INVALID_ARGUMENT."""
     ERROR_REASON_KEY_REUSED: _ErrorReason.ValueType  # 61
@@ -328,6 +334,12 @@ ERROR_REASON_CUSTOMER_UNKNOWN: ErrorReason.ValueType  # 57
 """No customer has this id. NOT_FOUND."""
 ERROR_REASON_TENDER_NOT_TAKEN: ErrorReason.ValueType  # 58
 """The shop does not take this way to pay. FAILED_PRECONDITION."""
+ERROR_REASON_ENTRY_UNKNOWN: ErrorReason.ValueType  # 59
+"""No such entry is in quarantine. NOT_FOUND."""
+ERROR_REASON_STREAM_STALLED: ErrorReason.ValueType  # 80
+"""The other side of a stream is there, and takes or acknowledges nothing. ABORTED; a new stream goes on
+where this one was.
+"""
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 60
 """A field is not what the contract says. INVALID_ARGUMENT."""
 ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 61

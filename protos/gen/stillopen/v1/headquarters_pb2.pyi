@@ -24,6 +24,33 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _QuarantineState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuarantineStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_QuarantineState.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    QUARANTINE_STATE_UNSPECIFIED: _QuarantineState.ValueType  # 0
+    """Not a state."""
+    QUARANTINE_STATE_QUARANTINED: _QuarantineState.ValueType  # 1
+    """It could not be applied; it is tried again when a newer version starts, or when a person asks."""
+    QUARANTINE_STATE_DAMAGED: _QuarantineState.ValueType  # 2
+    """Its bytes never fitted their digest; it is applied when intact ones come."""
+    QUARANTINE_STATE_CONFLICT: _QuarantineState.ValueType  # 3
+    """Another entry has its key."""
+
+class QuarantineState(_QuarantineState, metaclass=_QuarantineStateEnumTypeWrapper):
+    """Why an entry that is here has no effect."""
+
+QUARANTINE_STATE_UNSPECIFIED: QuarantineState.ValueType  # 0
+"""Not a state."""
+QUARANTINE_STATE_QUARANTINED: QuarantineState.ValueType  # 1
+"""It could not be applied; it is tried again when a newer version starts, or when a person asks."""
+QUARANTINE_STATE_DAMAGED: QuarantineState.ValueType  # 2
+"""Its bytes never fitted their digest; it is applied when intact ones come."""
+QUARANTINE_STATE_CONFLICT: QuarantineState.ValueType  # 3
+"""Another entry has its key."""
+
 class _MasterDataKind:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1478,6 +1505,240 @@ class ListLostLanesResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["lost_lanes", b"lost_lanes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class QuarantinedEntry(message.Message):
+    """An entry that is here and in no effect."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    SINCE_TIME_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: builtins.int
+    RECEIPT_NUMBER_FIELD_NUMBER: builtins.int
+    state: QuarantineState.ValueType
+    """Why it has no effect."""
+    reason: builtins.str
+    """The same for people; empty when nothing more is known."""
+    size: builtins.int
+    """How many bytes its payload has."""
+    digest: builtins.bytes
+    """Its digest, as it came; tells two entries of one position apart."""
+    transaction_id: builtins.str
+    """The sale in it, as far as it can be read."""
+    receipt_number: builtins.str
+    """The number on its receipt, as far as it can be read."""
+    @builtins.property
+    def position(self) -> types_pb2.JournalPosition:
+        """Where it stands in its journal."""
+
+    @builtins.property
+    def since_time(self) -> timestamp_pb2.Timestamp:
+        """When it was found out; absent when an older version did."""
+
+    def __init__(
+        self,
+        *,
+        position: types_pb2.JournalPosition | None = ...,
+        state: QuarantineState.ValueType = ...,
+        reason: builtins.str = ...,
+        since_time: timestamp_pb2.Timestamp | None = ...,
+        size: builtins.int = ...,
+        digest: builtins.bytes = ...,
+        transaction_id: builtins.str = ...,
+        receipt_number: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["position", b"position", "since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "position", b"position", "reason", b"reason", "receipt_number", b"receipt_number", "since_time", b"since_time", "size", b"size", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListQuarantineRequest(message.Message):
+    """Request of ListQuarantine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """One register; empty for all."""
+    page_size: builtins.int
+    """At most this many; 0 means 50, the most is 500."""
+    page_token: builtins.str
+    """Where the last page ended."""
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListQuarantineResponse(message.Message):
+    """Response of ListQuarantine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give this back for more; empty at the end."""
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[QuarantinedEntry]:
+        """The entries, by register and position."""
+
+    def __init__(
+        self,
+        *,
+        entries: abc.Iterable[QuarantinedEntry] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetQuarantinedRequest(message.Message):
+    """Request of GetQuarantined."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    digest: builtins.bytes
+    """The digest as it came, when there are two of that position; empty for the first."""
+    @builtins.property
+    def position(self) -> types_pb2.JournalPosition:
+        """Where it stands in its journal."""
+
+    def __init__(
+        self,
+        *,
+        position: types_pb2.JournalPosition | None = ...,
+        digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetQuarantinedResponse(message.Message):
+    """Response of GetQuarantined."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: builtins.int
+    CAME_FIELD_NUMBER: builtins.int
+    RECORD_FIELD_NUMBER: builtins.int
+    FIRST_DIGEST_FIELD_NUMBER: builtins.int
+    first_digest: builtins.bytes
+    """Of a conflict, the digest of the entry that has its key."""
+    @builtins.property
+    def entry(self) -> QuarantinedEntry:
+        """The entry."""
+
+    @builtins.property
+    def came(self) -> types_pb2.Entry:
+        """As it came: its bytes, its digest and its parent's."""
+
+    @builtins.property
+    def record(self) -> types_pb2.JournalRecord:
+        """What it says, as far as this version can read it."""
+
+    def __init__(
+        self,
+        *,
+        entry: QuarantinedEntry | None = ...,
+        came: types_pb2.Entry | None = ...,
+        record: types_pb2.JournalRecord | None = ...,
+        first_digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["came", b"came", "entry", b"entry", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["came", b"came", "entry", b"entry", "first_digest", b"first_digest", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RetryQuarantineRequest(message.Message):
+    """Request of RetryQuarantine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REGISTER_ID_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    register_id: builtins.str
+    """One register; empty for all."""
+    reason: builtins.str
+    """Why; kept with who and when."""
+    @builtins.property
+    def position(self) -> types_pb2.JournalPosition:
+        """One entry, or nothing for every one that is in quarantine."""
+
+    def __init__(
+        self,
+        *,
+        register_id: builtins.str = ...,
+        position: types_pb2.JournalPosition | None = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["position", b"position", "reason", b"reason", "register_id", b"register_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RetryQuarantineResponse(message.Message):
+    """Response of RetryQuarantine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRIED_FIELD_NUMBER: builtins.int
+    APPLIED_FIELD_NUMBER: builtins.int
+    LEFT_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    tried: builtins.int
+    """How many were tried."""
+    applied: builtins.int
+    """How many of them are in effect now."""
+    waiting: builtins.int
+    """How many are neither yet: a place that they need does not answer, and they are tried until it does."""
+    @builtins.property
+    def left(self) -> containers.RepeatedCompositeFieldContainer[QuarantinedEntry]:
+        """Those that are in quarantine still, the first 100."""
+
+    def __init__(
+        self,
+        *,
+        tried: builtins.int = ...,
+        applied: builtins.int = ...,
+        left: abc.Iterable[QuarantinedEntry] | None = ...,
+        waiting: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["applied", b"applied", "left", b"left", "tried", b"tried", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -344,6 +344,21 @@ class HeadquartersServiceStub:
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesRequest.SerializeToString,
                 response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesResponse.FromString,
                 _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/ListQuarantine',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.GetQuarantined = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/GetQuarantined',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetQuarantinedRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetQuarantinedResponse.FromString,
+                _registered_method=True)
+        self.RetryQuarantine = channel.unary_unary(
+                '/stillopen.v1.HeadquartersService/RetryQuarantine',
+                request_serializer=stillopen_dot_v1_dot_headquarters__pb2.RetryQuarantineRequest.SerializeToString,
+                response_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RetryQuarantineResponse.FromString,
+                _registered_method=True)
         self.GetStanding = channel.unary_unary(
                 '/stillopen.v1.HeadquartersService/GetStanding',
                 request_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetStandingRequest.SerializeToString,
@@ -803,6 +818,28 @@ class HeadquartersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListQuarantine(self, request, context):
+        """Lists entries that are here and in no effect: in quarantine, damaged, or in conflict with another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuarantined(self, request, context):
+        """Returns one of them with the bytes that came. NOT_FOUND with ENTRY_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryQuarantine(self, request, context):
+        """Applies entries in quarantine again, and says what became of them; a new version does so by itself
+        when it starts. Audited. NOT_FOUND with ENTRY_UNKNOWN when one is named that is not in quarantine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStanding(self, request, context):
         """Says how a register stands, to RealtimeService at each grant.
         """
@@ -1117,6 +1154,21 @@ def add_HeadquartersServiceServicer_to_server(servicer, server):
                     servicer.ListLostLanes,
                     request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesRequest.FromString,
                     response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesResponse.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'GetQuarantined': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuarantined,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.GetQuarantinedRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.GetQuarantinedResponse.SerializeToString,
+            ),
+            'RetryQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryQuarantine,
+                    request_deserializer=stillopen_dot_v1_dot_headquarters__pb2.RetryQuarantineRequest.FromString,
+                    response_serializer=stillopen_dot_v1_dot_headquarters__pb2.RetryQuarantineResponse.SerializeToString,
             ),
             'GetStanding': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStanding,
@@ -2776,6 +2828,87 @@ class HeadquartersService:
             '/stillopen.v1.HeadquartersService/ListLostLanes',
             stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesRequest.SerializeToString,
             stillopen_dot_v1_dot_headquarters__pb2.ListLostLanesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/ListQuarantine',
+            stillopen_dot_v1_dot_headquarters__pb2.ListQuarantineRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/GetQuarantined',
+            stillopen_dot_v1_dot_headquarters__pb2.GetQuarantinedRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.GetQuarantinedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillopen.v1.HeadquartersService/RetryQuarantine',
+            stillopen_dot_v1_dot_headquarters__pb2.RetryQuarantineRequest.SerializeToString,
+            stillopen_dot_v1_dot_headquarters__pb2.RetryQuarantineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -175,6 +175,14 @@ class HeadquartersServiceStub:
     """
     ListLostLanes: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListLostLanesRequest, headquarters_pb2.ListLostLanesResponse]
     """Lists the lanes that were declared lost."""
+    ListQuarantine: aio.UnaryUnaryMultiCallable[headquarters_pb2.ListQuarantineRequest, headquarters_pb2.ListQuarantineResponse]
+    """Lists entries that are here and in no effect: in quarantine, damaged, or in conflict with another."""
+    GetQuarantined: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetQuarantinedRequest, headquarters_pb2.GetQuarantinedResponse]
+    """Returns one of them with the bytes that came. NOT_FOUND with ENTRY_UNKNOWN."""
+    RetryQuarantine: aio.UnaryUnaryMultiCallable[headquarters_pb2.RetryQuarantineRequest, headquarters_pb2.RetryQuarantineResponse]
+    """Applies entries in quarantine again, and says what became of them; a new version does so by itself
+    when it starts. Audited. NOT_FOUND with ENTRY_UNKNOWN when one is named that is not in quarantine.
+    """
     GetStanding: aio.UnaryUnaryMultiCallable[headquarters_pb2.GetStandingRequest, headquarters_pb2.GetStandingResponse]
     """Says how a register stands, to RealtimeService at each grant."""
 
@@ -705,6 +713,32 @@ class HeadquartersServiceServicer(metaclass=abc_1.ABCMeta):
         context: aio.ServicerContext[headquarters_pb2.ListLostLanesRequest, abc.Awaitable[headquarters_pb2.ListLostLanesResponse]],
     ) -> abc.Awaitable[headquarters_pb2.ListLostLanesResponse]:
         """Lists the lanes that were declared lost."""
+
+    @abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: headquarters_pb2.ListQuarantineRequest,
+        context: aio.ServicerContext[headquarters_pb2.ListQuarantineRequest, abc.Awaitable[headquarters_pb2.ListQuarantineResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.ListQuarantineResponse]:
+        """Lists entries that are here and in no effect: in quarantine, damaged, or in conflict with another."""
+
+    @abc_1.abstractmethod
+    def GetQuarantined(
+        self,
+        request: headquarters_pb2.GetQuarantinedRequest,
+        context: aio.ServicerContext[headquarters_pb2.GetQuarantinedRequest, abc.Awaitable[headquarters_pb2.GetQuarantinedResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.GetQuarantinedResponse]:
+        """Returns one of them with the bytes that came. NOT_FOUND with ENTRY_UNKNOWN."""
+
+    @abc_1.abstractmethod
+    def RetryQuarantine(
+        self,
+        request: headquarters_pb2.RetryQuarantineRequest,
+        context: aio.ServicerContext[headquarters_pb2.RetryQuarantineRequest, abc.Awaitable[headquarters_pb2.RetryQuarantineResponse]],
+    ) -> abc.Awaitable[headquarters_pb2.RetryQuarantineResponse]:
+        """Applies entries in quarantine again, and says what became of them; a new version does so by itself
+        when it starts. Audited. NOT_FOUND with ENTRY_UNKNOWN when one is named that is not in quarantine.
+        """
 
     @abc_1.abstractmethod
     def GetStanding(

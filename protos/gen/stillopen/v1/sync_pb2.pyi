@@ -34,6 +34,7 @@ class SyncRequest(message.Message):
     PACKAGE_REFUSED_FIELD_NUMBER: builtins.int
     PACKAGES_WANTED_FIELD_NUMBER: builtins.int
     DIGESTS_FIELD_NUMBER: builtins.int
+    PACKAGE_TAKEN_FIELD_NUMBER: builtins.int
     @builtins.property
     def hello(self) -> Hello:
         """Opens the stream."""
@@ -62,6 +63,10 @@ class SyncRequest(message.Message):
     def digests(self) -> Digests:
         """Answers DigestsAsked."""
 
+    @builtins.property
+    def package_taken(self) -> PackageTaken:
+        """Bytes of the package under way are written."""
+
     def __init__(
         self,
         *,
@@ -72,12 +77,13 @@ class SyncRequest(message.Message):
         package_refused: PackageRefused | None = ...,
         packages_wanted: PackagesWanted | None = ...,
         digests: Digests | None = ...,
+        package_taken: PackageTaken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["digests", b"digests", "entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused", "packages_wanted", b"packages_wanted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["digests", b"digests", "entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused", "package_taken", b"package_taken", "packages_wanted", b"packages_wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["digests", b"digests", "entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused", "packages_wanted", b"packages_wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digests", b"digests", "entries", b"entries", "frame", b"frame", "heartbeat", b"heartbeat", "hello", b"hello", "package_applied", b"package_applied", "package_refused", b"package_refused", "package_taken", b"package_taken", "packages_wanted", b"packages_wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["hello", "entries", "heartbeat", "package_applied", "package_refused", "packages_wanted", "digests"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = typing.Literal["hello", "entries", "heartbeat", "package_applied", "package_refused", "packages_wanted", "digests", "package_taken"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -109,7 +115,7 @@ class SyncResponse(message.Message):
 
     @builtins.property
     def heartbeat(self) -> Heartbeat:
-        """Still there."""
+        """Still there; before Welcome too, while many are to be welcomed."""
 
     @builtins.property
     def package_begin(self) -> PackageBegin:
@@ -159,9 +165,10 @@ class Hello(message.Message):
     CURSOR_FIELD_NUMBER: builtins.int
     INSTANCE_FIELD_NUMBER: builtins.int
     REPORTS_FIELD_NUMBER: builtins.int
+    PARTIALS_FIELD_NUMBER: builtins.int
     protocol_version: builtins.int
-    """The version of this protocol; this is 1. FAILED_PRECONDITION with PROTOCOL_VERSION when the
-    server does not speak it.
+    """The newest version of this protocol that the client speaks; this is 2. FAILED_PRECONDITION with
+    PROTOCOL_VERSION when the server knows only newer ones.
     """
     software_version: builtins.str
     """The version of the software, for people."""
@@ -181,6 +188,12 @@ class Hello(message.Message):
     def reports(self) -> containers.RepeatedCompositeFieldContainer[RegisterReport]:
         """How the registers stand: one for a register, one each for a channel's."""
 
+    @builtins.property
+    def partials(self) -> containers.RepeatedCompositeFieldContainer[PartialPackage]:
+        """Packages of which a part came on an earlier stream; at most 100. The server goes on behind it, or
+        begins anew.
+        """
+
     def __init__(
         self,
         *,
@@ -190,10 +203,35 @@ class Hello(message.Message):
         cursor: Cursor | None = ...,
         instance: builtins.int = ...,
         reports: abc.Iterable[RegisterReport] | None = ...,
+        partials: abc.Iterable[PartialPackage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "instance", b"instance", "lanes", b"lanes", "protocol_version", b"protocol_version", "reports", b"reports", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cursor", b"cursor", "instance", b"instance", "lanes", b"lanes", "partials", b"partials", "protocol_version", b"protocol_version", "reports", b"reports", "software_version", b"software_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PartialPackage(message.Message):
+    """A package of which a part is there."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PACKAGE_DIGEST_FIELD_NUMBER: builtins.int
+    THERE_FIELD_NUMBER: builtins.int
+    package_digest: builtins.bytes
+    """SHA-256 of the whole package."""
+    there: builtins.int
+    """How many of its bytes, from the first, are there."""
+    def __init__(
+        self,
+        *,
+        package_digest: builtins.bytes = ...,
+        there: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["package_digest", b"package_digest", "there", b"there"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -447,6 +485,7 @@ class Limits(message.Message):
     BATCH_ENTRIES_MAX_FIELD_NUMBER: builtins.int
     BATCHES_IN_FLIGHT_MAX_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: builtins.int
+    RETURN_WITHIN_FIELD_NUMBER: builtins.int
     batch_bytes_max: builtins.int
     """The most bytes of payload in one Entries frame."""
     batch_entries_max: builtins.int
@@ -457,6 +496,12 @@ class Limits(message.Message):
     def heartbeat_interval(self) -> duration_pb2.Duration:
         """How often each side sends a heartbeat; gone after three missed."""
 
+    @builtins.property
+    def return_within(self) -> duration_pb2.Duration:
+        """When this stream breaks, the client waits for up to so long, at random, before it comes back, beside
+        its own back-off: the more there are, the longer.
+        """
+
     def __init__(
         self,
         *,
@@ -464,10 +509,11 @@ class Limits(message.Message):
         batch_entries_max: builtins.int = ...,
         batches_in_flight_max: builtins.int = ...,
         heartbeat_interval: duration_pb2.Duration | None = ...,
+        return_within: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["heartbeat_interval", b"heartbeat_interval", "return_within", b"return_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["batch_bytes_max", b"batch_bytes_max", "batch_entries_max", b"batch_entries_max", "batches_in_flight_max", b"batches_in_flight_max", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["batch_bytes_max", b"batch_bytes_max", "batch_entries_max", b"batch_entries_max", "batches_in_flight_max", b"batches_in_flight_max", "heartbeat_interval", b"heartbeat_interval", "return_within", b"return_within"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -481,7 +527,7 @@ class Welcome(message.Message):
     LIMITS_FIELD_NUMBER: builtins.int
     LANES_FIELD_NUMBER: builtins.int
     protocol_version: builtins.int
-    """The version that both speak."""
+    """The version that both speak: the older of their newest."""
     @builtins.property
     def limits(self) -> Limits:
         """The server's limits."""
@@ -618,8 +664,11 @@ class PackageBegin(message.Message):
     CURSOR_FIELD_NUMBER: builtins.int
     SIZE_FIELD_NUMBER: builtins.int
     BASE_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
     size: builtins.int
     """Its size in bytes."""
+    offset: builtins.int
+    """The first byte that comes: what is before it is there already, as Hello said. From version 2."""
     @builtins.property
     def cursor(self) -> Cursor:
         """Where the replica stands once it is applied."""
@@ -634,10 +683,33 @@ class PackageBegin(message.Message):
         cursor: Cursor | None = ...,
         size: builtins.int = ...,
         base: Cursor | None = ...,
+        offset: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor", "offset", b"offset", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PackageTaken(message.Message):
+    """Bytes of the package under way are written at the client. The server keeps no more than 1 MiB on its
+    way, so that answers on the same stream never wait for more than that. From version 2.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BYTES_FIELD_NUMBER: builtins.int
+    bytes: builtins.int
+    """How many, from the first byte of the package."""
+    def __init__(
+        self,
+        *,
+        bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["bytes", b"bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

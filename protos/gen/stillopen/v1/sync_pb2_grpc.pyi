@@ -18,6 +18,10 @@ class SyncServiceStub:
 
     The client opens with one Hello, the server answers with one Welcome; everything else may follow in
     any order. The server's word in Welcome replaces what the client believed, upwards and downwards.
+
+    This is version 2 of the protocol. In version 1 a package always begins with its first byte, there is
+    no PackageTaken, and nothing precedes Welcome. Both sides speak the older of their newest versions, when
+    both still know it.
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
@@ -30,6 +34,10 @@ class SyncServiceServicer(metaclass=abc_1.ABCMeta):
 
     The client opens with one Hello, the server answers with one Welcome; everything else may follow in
     any order. The server's word in Welcome replaces what the client believed, upwards and downwards.
+
+    This is version 2 of the protocol. In version 1 a package always begins with its first byte, there is
+    no PackageTaken, and nothing precedes Welcome. Both sides speak the older of their newest versions, when
+    both still know it.
     """
 
     @abc_1.abstractmethod

@@ -769,6 +769,9 @@ class OfflineProfile(message.Message):
     UPLOAD_TRANSACTION_SIZE_FIELD_NUMBER: builtins.int
     EXCLUDED_JOBS_FIELD_NUMBER: builtins.int
     EXCLUDED_TABLES_FIELD_NUMBER: builtins.int
+    DOWNLOAD_MAX_KIB_PER_S_FIELD_NUMBER: builtins.int
+    UPLOAD_MAX_KIB_PER_S_FIELD_NUMBER: builtins.int
+    PAUSE_CHANNEL_SYNC_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Identifies the profile."""
     timeout_s: builtins.float
@@ -815,6 +818,16 @@ class OfflineProfile(message.Message):
     """How often a register is offered a newer package; 0 at once."""
     upload_transaction_size: builtins.int
     """The most entries that a register sends at a time, up to 1,000. Absent means 1,000."""
+    download_max_kib_per_s: builtins.int
+    """The most kibibytes of packages that come down a stream in a second, to the store's channel and to
+    each of its registers; 0 for as many as the line carries.
+    """
+    upload_max_kib_per_s: builtins.int
+    """The most kibibytes of journal entries that go up a stream in a second, from a register and from the
+    store's channel; 0 for as many as the line carries. Cards never wait for it.
+    """
+    pause_channel_sync: builtins.bool
+    """Whether the store's channel gets no packages; journals go up all the same. Absent means no."""
     @builtins.property
     def excluded_jobs(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
         """Distribution jobs that registers get nothing of: 1010, 1020, 1040 or 1080; the others cannot be
@@ -849,10 +862,13 @@ class OfflineProfile(message.Message):
         upload_transaction_size: builtins.int | None = ...,
         excluded_jobs: abc.Iterable[builtins.int] | None = ...,
         excluded_tables: abc.Iterable[builtins.str] | None = ...,
+        download_max_kib_per_s: builtins.int = ...,
+        upload_max_kib_per_s: builtins.int = ...,
+        pause_channel_sync: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "minimum_dwell_s", b"minimum_dwell_s", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "system_health_check_interval_s", b"system_health_check_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "description", b"description", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "excluded_jobs", b"excluded_jobs", "excluded_tables", b"excluded_tables", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "new_offline_database_check_interval_s", b"new_offline_database_check_interval_s", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "pause_offline_sync", b"pause_offline_sync", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s", "transaction_upload_interval_s", b"transaction_upload_interval_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_failure_count", b"_failure_count", "_failure_window_s", b"_failure_window_s", "_minimum_dwell_s", b"_minimum_dwell_s", "_reconnect_from_performance_induced_offline_interval_s", b"_reconnect_from_performance_induced_offline_interval_s", "_system_health_check_interval_s", b"_system_health_check_interval_s", "_upload_transaction_size", b"_upload_transaction_size", "allow_manual_offline_before_sign_in", b"allow_manual_offline_before_sign_in", "description", b"description", "download_max_kib_per_s", b"download_max_kib_per_s", "enable_advanced_offline_switching", b"enable_advanced_offline_switching", "excluded_jobs", b"excluded_jobs", "excluded_tables", b"excluded_tables", "failure_count", b"failure_count", "failure_window_s", b"failure_window_s", "heartbeat_interval_s", b"heartbeat_interval_s", "minimum_dwell_s", b"minimum_dwell_s", "name", b"name", "new_offline_database_check_interval_s", b"new_offline_database_check_interval_s", "offline_switch_api_performance_threshold_s", b"offline_switch_api_performance_threshold_s", "pause_channel_sync", b"pause_channel_sync", "pause_offline_sync", b"pause_offline_sync", "prompt_on_seamless_offline", b"prompt_on_seamless_offline", "reconnect_from_performance_induced_offline_interval_s", b"reconnect_from_performance_induced_offline_interval_s", "reconnect_interval_s", b"reconnect_interval_s", "retry_count_to_offline", b"retry_count_to_offline", "system_health_check_interval_s", b"system_health_check_interval_s", "timeout_s", b"timeout_s", "transaction_upload_interval_s", b"transaction_upload_interval_s", "upload_max_kib_per_s", b"upload_max_kib_per_s", "upload_transaction_size", b"upload_transaction_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__failure_count: _TypeAlias = typing.Literal["failure_count"]  # noqa: Y015
     _WhichOneofArgType__failure_count: _TypeAlias = typing.Literal["_failure_count", b"_failure_count"]  # noqa: Y015
