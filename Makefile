@@ -47,12 +47,12 @@ types: $(INSTALLED) ## Check types with mypy and pyright, both strict
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadscope
 
 .PHONY: crashes
 crashes: $(INSTALLED) ## Kill every place, and cut every stream, at every point of every script
 	STILLOPEN_EVERY_POINT=1 $(BIN)/pytest -n 2 tests/processes/test_crash_everywhere.py \
-	  tests/sim/test_cut_at_every_frame.py
+	  tests/sim/test_cut_at_every_frame.py tests/sim/test_crashes.py tests/sim/test_carts.py
 
 .PHONY: check
 check: lint types test ## All of lint, types and test

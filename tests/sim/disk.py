@@ -1,6 +1,7 @@
 """The disk of a simulated process: slow if it must be, and nothing is written after a crash."""
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from enum import StrEnum
@@ -18,6 +19,16 @@ class Moment(StrEnum):
 
     BEFORE = "before"
     AFTER = "after"
+
+
+def deaths(commits: int, moment: Moment) -> range:
+    """At which of so many commits to die: every second, the others at the other moment.
+
+    With STILLOPEN_EVERY_POINT at each.
+    """
+    if os.environ.get("STILLOPEN_EVERY_POINT"):
+        return range(1, commits + 1)
+    return range(1 + list(Moment).index(moment), commits + 1, 2)
 
 
 class Commits:

@@ -16,7 +16,7 @@ from tests.sim.disk import Moment
 from tests.sim.scene import Scene, act
 from tests.sim.session import BLOCK_BYTES, LATE, PLAN, Picture, picture, session, small_blocks
 
-ONE_IN = 40
+ONE_IN = 80
 """Which share of the points is taken in an ordinary run; STILLOPEN_EVERY_POINT=1 takes them all."""
 HOPS = {"register to channel": ("R1-1", LATE), "channel to headquarters": ("S1",)}
 """The machines whose streams make a hop."""

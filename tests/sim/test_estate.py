@@ -11,7 +11,6 @@ from tests.sim.seeds import regression_seeds
 from tests.sim.stakes import at_stake
 from tests.support.repository import ROOT
 
-pytestmark = pytest.mark.xdist_group("seeds")  # the last test counts what the others saw
 SEEDS = 40
 REGRESSIONS = regression_seeds()
 PLAYED: dict[int, set[str]] = {}

@@ -26,6 +26,7 @@ from functools import cache
 from importlib import import_module
 from io import BufferedWriter, FileIO
 from pathlib import Path
+from threading import Lock
 from types import FrameType
 from typing import IO
 
@@ -41,6 +42,7 @@ COMMAND = Path(sys.executable).parent / "stillopen"
 MESSAGE_BYTES_MAX = 1 << 16
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 Stream = int | IO[bytes]
+_ONE_AT_A_TIME = Lock()
 
 
 class Process:
@@ -132,9 +134,8 @@ async def spawn(
     ended, ends_there = os.pipe()
     request = json.dumps([words, str(cwd), dict(env if env is not None else os.environ)])
     try:
-        nursery = _nursery()
-        socket.send_fds(nursery, [request.encode()], [*theirs, ends_there])
-        pid = int(nursery.recv(32))
+        # The first of them waits until the nursery has imported everything; the loop goes on.
+        pid = await asyncio.to_thread(_forked, request.encode(), [*theirs, ends_there])
     finally:
         for each in {*theirs, ends_there}:
             os.close(each)
@@ -153,6 +154,13 @@ def _opened(stream: Stream, before: Sequence[int]) -> int:
 
 async def _rest(reader: asyncio.StreamReader | None) -> bytes:
     return await reader.read() if reader is not None else b""
+
+
+def _forked(request: bytes, descriptors: list[int]) -> int:
+    with _ONE_AT_A_TIME:
+        nursery = _nursery()
+        socket.send_fds(nursery, [request], descriptors)
+        return int(nursery.recv(32))
 
 
 @cache
