@@ -1,4 +1,7 @@
-"""A crowd of registers in one process: the stream's own client, on a connection of its own.
+"""A crowd of registers in one process, each on a connection of its own.
+
+They say what a register says that has everything and sells nothing, with the shipped options and
+back-off, and do no more: what a register does on its own machine costs the server nothing.
 
 `python -m tests.bench.crowd ADDRESS CURSOR FIRST COUNT` says when all of them were up. CURSOR is
 where their replicas stand, a message in hexadecimal: they have what there is, and nothing comes
@@ -9,72 +12,84 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import Sequence
-from typing import Never
+from collections.abc import AsyncIterator, Sequence
 
+import grpc.aio
 from tests.bench import stores
 from tests.bench.tills import lines, say
 from tests.support import callers
 
 from stillopen.core.errors import Unreachable
 from stillopen.core.ids import new_epoch
-from stillopen.core.journal import Entry, Head, Lane, Stored
-from stillopen.replication.client import SyncClient
-from stillopen.replication.frames import cursor_from
+from stillopen.replication.backoff import Backoff
+from stillopen.replication.frames import PROTOCOL_VERSION, cursor_from, cursor_to
 from stillopen.replication.news import News
-from stillopen.replication.ports import Cursor, Package, Partial
-from stillopen.replication.reports import Report
+from stillopen.replication.ports import Cursor
 from stillopen.rpc.channel import open_channel
-from stillopen.v1 import sync_pb2
+from stillopen.rpc.status import error_of
+from stillopen.rpc.wire import duration_from
+from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 
-class Idle:
-    """A journal without entries, and a replica that has everything."""
+class Register:
+    """One that says hello and that it is there, and nothing else: it costs its process little."""
 
-    def __init__(self, lane: Lane, at: Cursor) -> None:
-        self.news = News()
-        self._lane = lane
-        self._at = at
+    def __init__(self, address: str, at: Cursor, name: str, rng: random.Random, news: News) -> None:
+        self._stub = sync_pb2_grpc.SyncServiceStub(open_channel(address))
+        self._metadata = callers.register(name).metadata()
+        self._backoff = Backoff(rng)
+        epoch = new_epoch(rng)
+        hello = sync_pb2.Hello(
+            protocol_version=PROTOCOL_VERSION,
+            lanes=[sync_pb2.LaneClaim(register_id=name, epoch=epoch, first=1)],
+            cursor=cursor_to(at),
+            instance=epoch,
+        )
+        self._hello = sync_pb2.SyncRequest(hello=hello)
+        self._news = news
+        self.up = False
+        self.rose: list[float] = []
+        """When it came up."""
+        self.refused: list[str] = []
+        """What a server said against it; that nobody is there is no refusal."""
 
-    async def heads(self) -> list[Head]:
-        """The lane of this run, which is empty."""
-        return [Head(self._lane, 1, 0)]
+    async def run(self) -> None:
+        """Connects, and connects again as a register does."""
+        while True:
+            try:
+                await self._talk()
+            except grpc.aio.AioRpcError as error:
+                known = error_of(error)
+                if not isinstance(known, Unreachable):
+                    self.refused.append(str(known))
+            self._set_up(up=False)
+            await asyncio.sleep(self._backoff.pause_s(failed=True))
 
-    async def moved(self) -> list[Head]:
-        """The same."""
-        return await self.heads()
+    async def _talk(self) -> None:
+        welcomed: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        call = self._stub.Sync(self._says(welcomed), metadata=self._metadata)
+        try:
+            async for frame in call:
+                if frame.HasField("welcome"):
+                    limits = frame.welcome.limits
+                    self._backoff.asked(duration_from(limits.return_within))
+                    welcomed.set_result(duration_from(limits.heartbeat_interval))
+                    self._set_up(up=True)
+        finally:
+            welcomed.cancel()
 
-    async def read(self, lane: Lane, after: int, entries_max: int, bytes_max: int) -> list[Entry]:
-        """Nothing."""
-        del lane, after, entries_max, bytes_max
-        return []
+    async def _says(self, welcomed: asyncio.Future[float]) -> AsyncIterator[sync_pb2.SyncRequest]:
+        yield self._hello
+        beat_s = await welcomed
+        while True:
+            await asyncio.sleep(beat_s)
+            yield sync_pb2.SyncRequest(heartbeat=sync_pb2.Heartbeat())
 
-    async def conflicts(self) -> list[Entry]:
-        """None."""
-        return []
-
-    async def remember(self, words: list[Stored]) -> None:
-        """Nothing to keep."""
-
-    async def cursors(self) -> list[Cursor]:
-        """Where it stands."""
-        return [self._at]
-
-    async def partials(self) -> list[Partial]:
-        """None."""
-        return []
-
-    async def receive(self, package: Package, offset: int = 0) -> Never:
-        """Nothing comes."""
-        raise AssertionError(package, offset)
-
-    async def apply(self, package: Package) -> None:
-        """Nothing comes."""
-        raise AssertionError(package)
-
-    async def digests(self, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
-        """Nobody asks."""
-        raise AssertionError(asked)
+    def _set_up(self, *, up: bool) -> None:
+        if up and not self.up:
+            self.rose.append(time.perf_counter())
+            self._news.tell()
+        self.up = up
 
 
 class Crowd:
@@ -82,63 +97,32 @@ class Crowd:
 
     def __init__(self, address: str, at: Cursor, names: Sequence[str]) -> None:
         rng = random.Random(names[0])  # noqa: S311 - a benchmark, not a secret
-        self._clients = [self._client(address, at, name, rng) for name in names]
-        self._rose: list[list[float]] = [[] for _ in names]
-        """When each came up."""
-        self._refused: list[str] = []
         self._news = News()
-
-    def _client(self, address: str, at: Cursor, name: str, rng: random.Random) -> SyncClient:
-        epoch = new_epoch(rng)
-        idle = Idle(Lane(name, epoch), at)
-
-        async def standing() -> list[Report]:
-            self._note(client)
-            return [Report(register_id=name)]
-
-        client = SyncClient(
-            open_channel(address), callers.register(name), idle, idle, standing, rng, epoch
-        )
-        return client
-
-    def _note(self, client: SyncClient) -> None:
-        """Keeps what the last stream ended with, unless nobody was there."""
-        error, client.last_error = client.last_error, None
-        if error is not None and not isinstance(error, Unreachable):
-            self._refused.append(str(error))
+        self._clients = [Register(address, at, name, rng, self._news) for name in names]
 
     async def run(self) -> None:
         """Connects them, and connects them again, for as long as it runs."""
         async with asyncio.TaskGroup() as group:
-            for place, each in enumerate(self._clients):
-                group.create_task(self._watch(each, self._rose[place]))
+            for each in self._clients:
                 group.create_task(each.run())
-
-    async def _watch(self, client: SyncClient, rose: list[float]) -> None:
-        up = False
-        while True:
-            version = client.news.version
-            if client.up == up:
-                await client.news.after(version)
-            else:
-                up = client.up
-                if up:
-                    rose.append(time.perf_counter())
-                    self._news.tell()
 
     async def risen(self, times: int) -> float:
         """When the last of them had come up so many times."""
         while True:
             version = self._news.version
-            if min(len(each) for each in self._rose) >= times:
-                return max(each[times - 1] for each in self._rose)
+            if min(len(each.rose) for each in self._clients) >= times:
+                return max(each.rose[times - 1] for each in self._clients)
             await self._news.after(version)
 
-    def told(self, times: int) -> list[str]:
-        """What was refused, and what broke though nobody broke it."""
-        lost = sum(len(each) - times for each in self._rose)
+    def told(self) -> list[str]:
+        """What was refused, and what is down."""
         down = sum(not each.up for each in self._clients)
-        return [*self._refused, *["a stream broke"] * lost, *["a stream is down"] * down]
+        refused = [why for each in self._clients for why in each.refused]
+        return [*refused, *["a stream is down"] * down]
+
+    def broke(self, times: int) -> int:
+        """How many streams broke though nobody broke them, and came back."""
+        return sum(max(0, len(each.rose) - times) for each in self._clients)
 
 
 async def main(address: str, at: Cursor, names: Sequence[str]) -> None:
@@ -151,7 +135,7 @@ async def main(address: str, at: Cursor, names: Sequence[str]) -> None:
     say(await crowd.risen(times))
     async for line in lines():
         if line:
-            say(crowd.told(times))
+            say([*crowd.told(), *["broke"] * crowd.broke(times)])
         else:
             times += 1
             say(await crowd.risen(times))

@@ -1,5 +1,7 @@
 """The reference for streams: a servicer that welcomes, takes nothing and passes one message on.
 
+It bids its clients come back as slowly as ours does: all at once they would not get through.
+
 `python -m tests.bench.streams BEAT_S` says its address. For each line that it reads it sends one
 message to every stream, and says when it began to; with BEAT_S it sends one so often by itself.
 """
@@ -17,6 +19,7 @@ from stillopen.replication.news import News
 from stillopen.rpc.context import Context
 from stillopen.rpc.server import listen
 from stillopen.rpc.wire import duration_to
+from stillopen.sync.admission import room_for
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 BEAT = sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat())
@@ -28,6 +31,7 @@ class Empty(sync_pb2_grpc.SyncServiceServicer):
     def __init__(self, news: News, beat_s: float) -> None:
         self._news = news
         self._beat_s = beat_s
+        self._streams = 0
 
     async def Sync(  # noqa: N802 - the contract's name
         self, request_iterator: AsyncIterator[sync_pb2.SyncRequest], context: Context
@@ -35,7 +39,12 @@ class Empty(sync_pb2_grpc.SyncServiceServicer):
         """One stream."""
         del context
         await anext(request_iterator)
-        limits = sync_pb2.Limits(heartbeat_interval=duration_to(self._beat_s))
+        self._streams += 1
+        room = room_for(self._streams)
+        limits = sync_pb2.Limits(
+            heartbeat_interval=duration_to(max(self._beat_s, room.heartbeat_s)),
+            return_within=duration_to(room.return_within_s),
+        )
         version = self._news.version
         welcome = sync_pb2.Welcome(protocol_version=PROTOCOL_VERSION, limits=limits)
         yield sync_pb2.SyncResponse(welcome=welcome)
@@ -46,6 +55,7 @@ class Empty(sync_pb2_grpc.SyncServiceServicer):
                 yield BEAT
         finally:
             taking.cancel()
+            self._streams -= 1
 
 
 async def _take(frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:

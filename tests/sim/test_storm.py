@@ -84,12 +84,12 @@ def test_the_more_streams_there_are_the_less_each_may_take_and_the_wider_they_re
             alone = await limits(crowd)
             assert alone.batch_bytes_max == BATCH_BYTES_MAX
             assert alone.batches_in_flight_max == BATCHES_IN_FLIGHT_MAX
-            assert alone.return_within.ToMilliseconds() == 1
+            assert alone.return_within.ToMilliseconds() == 4
             crowd.come(*MANY)
             await until(lambda: len(crowd.up) == len(MANY))
             beside = await limits(crowd)
             assert beside.batch_bytes_max * beside.batches_in_flight_max < BATCH_BYTES_MAX
-            assert beside.return_within.ToMilliseconds() == len(MANY) + 1
+            assert beside.return_within.ToMilliseconds() == 4 * (len(MANY) + 1)
 
     run(main())
 

@@ -46,6 +46,8 @@ class Room:
 
     batch_bytes: int = BATCH_BYTES_MAX
     batches_in_flight: int = BATCHES_IN_FLIGHT_MAX
+    heartbeat_s: float = 0.0
+    """Heartbeats are no oftener."""
     return_within_s: float = 0.0
     """When the stream breaks, its client comes back within so long, at random."""
 

@@ -115,6 +115,11 @@ class ServerHalf:
         """The questions that are not answered."""
         self._asked = 0
 
+    @property
+    def heartbeat_s(self) -> float:
+        """How often each side says that it is there."""
+        return max(self._heartbeat_s, self.room.heartbeat_s)
+
     def about(self, lanes: Sequence[Lane]) -> list[Lane]:
         """Those of the lanes that this stream is about."""
         return [lane for lane in lanes if lane in self._told]
@@ -155,7 +160,7 @@ class ServerHalf:
                 batch_bytes_max=self.room.batch_bytes,
                 batch_entries_max=self._batch_entries,
                 batches_in_flight_max=self.room.batches_in_flight,
-                heartbeat_interval=duration_to(self._heartbeat_s),
+                heartbeat_interval=duration_to(self.heartbeat_s),
                 return_within=duration_to(self.room.return_within_s),
             )
             welcome = sync_pb2.Welcome(
@@ -184,9 +189,9 @@ class ServerHalf:
 
     def heartbeat(self) -> None:
         """Says that it is there; Refused STREAM_STALLED when the client takes nothing."""
-        if self._taking.beat(waiting=bool(self._outbox)) * self._heartbeat_s >= STALLED_S:
+        if self._taking.beat(waiting=bool(self._outbox)) * self.heartbeat_s >= STALLED_S:
             raise Refused(Reason.STREAM_STALLED, "the client reads nothing")
-        self._packages.beat(self._heartbeat_s)
+        self._packages.beat(self.heartbeat_s)
         if not self._welcomed and self._version <= 1:
             return  # nothing precedes its Welcome
         self._outbox.append(sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat()))

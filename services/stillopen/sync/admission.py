@@ -22,7 +22,9 @@ SHARED_BYTES = 32 * 2**20
 BATCH_BYTES_MIN = 16 * 2**10
 BATCH_BYTES_GOOD = 64 * 2**10
 """Several smaller batches in flight are worth less than one of so much."""
-RETURNS_PER_S = 1_000
+HEARTBEATS_PER_S = 500
+"""So many streams say in a second that they are there; with more each says so less often."""
+RETURNS_PER_S = 250
 """How many streams that broke at once come back in a second."""
 RETURN_WITHIN_MAX_S = 60.0
 
@@ -32,7 +34,12 @@ def room_for(streams: int) -> Room:
     most = BATCH_BYTES_MAX * BATCHES_IN_FLIGHT_MAX
     share = max(BATCH_BYTES_MIN, min(most, SHARED_BYTES // max(1, streams)))
     batches = max(1, min(BATCHES_IN_FLIGHT_MAX, share // BATCH_BYTES_GOOD))
-    return Room(share // batches, batches, min(streams / RETURNS_PER_S, RETURN_WITHIN_MAX_S))
+    return Room(
+        share // batches,
+        batches,
+        heartbeat_s=streams / HEARTBEATS_PER_S,
+        return_within_s=min(streams / RETURNS_PER_S, RETURN_WITHIN_MAX_S),
+    )
 
 
 class Admission:

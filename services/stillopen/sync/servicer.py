@@ -89,14 +89,12 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         session.end()
 
     def _session(self, caller: Caller, context: Context) -> Session:
-        heartbeat_s = self._heartbeat_s()
         owner = caller.name if caller.kind is CallerKind.REGISTER else ""
         return Session(
-            ServerHalf(owner, heartbeat_s, self._batch_entries()),
+            ServerHalf(owner, self._heartbeat_s(), self._batch_entries()),
             self._journals,
             self._packages,
             self._reports,
-            heartbeat_s,
             caller.name,
             self._turns,
             self._admission,

@@ -48,7 +48,6 @@ class Session:
         journals: JournalSink,
         packages: PackageSource,
         reports: ReportSink,
-        heartbeat_s: float,
         name: str,
         turns: Turns,
         admission: Admission,
@@ -63,7 +62,6 @@ class Session:
         self._journals = journals
         self._packages = packages
         self._reports = reports
-        self._heartbeat_s = heartbeat_s
         self.wake = News()
         self.questions = Questions(half, self.wake, name)
         self._blocks = Blocks(half, packages, name, admission.packages, self.wake.tell)
@@ -100,14 +98,14 @@ class Session:
 
     async def _receive(self, frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:
         loop = asyncio.get_running_loop()
-        patience_s = MISSED_MAX * self._heartbeat_s
+        hello_within_s = min(MISSED_MAX * self._half.heartbeat_s, HELLO_WITHIN_S)
         try:
-            async with asyncio.timeout(min(patience_s, HELLO_WITHIN_S)) as silence:
+            async with asyncio.timeout(hello_within_s) as silence:
                 async for frame in frames:
                     silence.reschedule(None)  # it is this server that others wait for
                     await self._carry_out(self._half.received(frame))
                     self._package_begun()  # more of a package may be read and sent
-                    silence.reschedule(loop.time() + patience_s)
+                    silence.reschedule(loop.time() + MISSED_MAX * self._half.heartbeat_s)
         except TimeoutError:
             return  # the client is gone; it connects again when it is back
         except DecodeError:
@@ -181,7 +179,7 @@ class Session:
 
     async def _beat(self) -> None:
         while True:
-            waiting_s = self._heartbeat_s if self._admitted else WAITING_BEAT_S
-            await asyncio.sleep(min(self._heartbeat_s, waiting_s))
+            beat_s = self._half.heartbeat_s
+            await asyncio.sleep(beat_s if self._admitted else min(beat_s, WAITING_BEAT_S))
             self._half.heartbeat()
             self.wake.tell()
