@@ -280,10 +280,49 @@ def test_what_lies_behind_a_gap_that_is_never_filled_goes_up_too() -> None:
     assert filled.after == 2
 
 
-def test_a_register_that_claims_more_than_its_channel_has_costs_one_look_for_each_claim() -> None:
+def test_a_register_that_claims_more_than_its_channel_has_costs_a_look_when_something_comes() -> (
+    None
+):
     half, _ = welcomed(10, 10)
     head = Head(LANE, 1, 10, claimed=50)
-    assert len(half.grown([head])) == 1
-    half.read(LANE, [])
-    assert half.grown([head]) == []
+    for _ in range(2):
+        assert len(half.grown([head])) == 1
+        half.read(LANE, [])
     assert half.heartbeat([head]) == []
+
+
+def test_what_lies_behind_a_gap_and_is_more_than_a_batch_goes_up_whole() -> None:
+    half = ClientHalf()
+    half.hello([Head(LANE, 1, 4, claimed=5_000)], [Cursor()])
+    welcome = sync_pb2.Welcome(protocol_version=1, lanes=[state(0)])
+    [*_, read] = half.received(sync_pb2.SyncResponse(welcome=welcome))
+    assert isinstance(read, Read)
+    assert read.after == 0
+    half.read(LANE, [*entries(1, 4), *entries(6, 1_000)])
+    [more] = half.go_on()
+    assert isinstance(more, Read)
+    assert more.after == 1_000
+
+
+def test_what_comes_behind_a_gap_after_its_claim_goes_up() -> None:
+    half, _ = welcomed(2, 2)
+    assert len(half.grown([Head(LANE, 1, 2, claimed=50)])) == 1
+    half.read(LANE, [])
+    [read] = half.grown([Head(LANE, 1, 2, claimed=50)])  # some of what was claimed came
+    assert isinstance(read, Read)
+    half.read(LANE, entries(41, 50))
+    assert sent(half) == list(range(41, 51))
+
+
+def test_entries_that_others_have_the_key_of_go_up_one_at_a_time_behind_all_others() -> None:
+    half, [_] = welcomed(10, 5)
+    for entry in entries(20, 22):
+        half.also(entry)
+        half.also(entry)
+    assert half.grown([]) == [], "a read is under way"
+    half.read(LANE, entries(6, 10))
+    assert half.go_on() == [Sent(1)]
+    assert sent(half) == [6, 7, 8, 9, 10, 20]
+    assert half.grown([]) == [], "more waits until it may go up"
+    assert [half.go_on(), half.go_on(), half.go_on()] == [[Sent(1)], [Sent(1)], []]
+    assert sent(half) == [21, 22]

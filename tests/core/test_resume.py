@@ -21,7 +21,7 @@ from stillopen.replication.server_half import ServerHalf, Store
 from stillopen.rpc.wire import duration_to
 from stillopen.v1 import sync_pb2
 
-SIZE = 10 * BLOCK_BYTES + 5
+SIZE = 40 * BLOCK_BYTES + 5
 PACKAGE = Package(Cursor(3, 9, b"snapshot"), SIZE)
 LANE = Lane("R1", 7)
 

@@ -220,3 +220,13 @@ def test_what_was_taken_is_given_out_when_the_sale_turns_into_a_return() -> None
     assert (turned.total, turned.due, turned.change) == (eur(-500), eur(-1500), eur(0))
     assert reason_of(lambda: complete(turned)) is Reason.NOT_PAID
     assert complete(add_cash(turned, eur(-1500))).tendered == eur(-500)
+
+
+def test_a_card_pays_for_goods_and_never_for_cash_that_was_given_out() -> None:
+    returned = add_cash(add_line(SALE, APPLE, -1_000, 7, return_of=BACK), eur(-100))
+    even = add_line(returned, APPLE, 1_000, 7)
+    assert even.due == eur(100)
+    assert reason_of(lambda: add_card(even, eur(100), card_of(1))) is Reason.EXCEEDS_DUE
+    more = add_line(even, APPLE, 1_000, 7)
+    assert add_card(more, eur(100), card_of(1)).due == eur(100)
+    assert reason_of(lambda: add_card(more, eur(101), card_of(1))) is Reason.EXCEEDS_DUE

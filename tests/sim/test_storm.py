@@ -88,7 +88,10 @@ def test_the_more_streams_there_are_the_less_each_may_take_and_the_wider_they_re
             crowd.come(*MANY)
             await until(lambda: len(crowd.up) == len(MANY))
             beside = await limits(crowd)
-            assert beside.batch_bytes_max * beside.batches_in_flight_max < BATCH_BYTES_MAX
+            assert (
+                beside.batch_bytes_max * beside.batches_in_flight_max
+                < BATCH_BYTES_MAX * BATCHES_IN_FLIGHT_MAX
+            )
             assert beside.return_within.ToMilliseconds() == 4 * (len(MANY) + 1)
 
     run(main())

@@ -35,12 +35,18 @@ def check_card_amount(sale: Sale, amount: Money) -> None:
     """Refuses what a card could not pay or get of this sale: asked before the card is locked."""
     check_open(sale)
     _check_amount(sale, amount)
-    due = sale.due
-    if amount.minor > 0 and amount.minor > due.minor:
-        raise Refused(Reason.EXCEEDS_DUE, f"{due} is due and a card gives no change", "amount")
+    if amount.minor > 0 and amount.minor > (most := _to_pay(sale)).minor:
+        raise Refused(Reason.EXCEEDS_DUE, f"{most} is due and a card gives no change", "amount")
     if amount.minor < 0 and amount.minor < (most := _to_give_back(sale)).minor:
         raise Refused(Reason.EXCEEDS_DUE, f"at most {-most} may be given back", "amount")
     _check_room(sale)
+
+
+def _to_pay(sale: Sale) -> Money:
+    """What cards may still pay: for goods, not for cash that was given out before."""
+    paid = sum(t.amount.minor for t in sale.live_tenders if t.card and t.amount.minor > 0)
+    most = min(sale.due.minor, sale.total.minor - paid)
+    return Money(sale.currency, max(0, most))
 
 
 def _to_give_back(sale: Sale) -> Money:

@@ -103,7 +103,9 @@ class ClientHalf:
         self._questions = 0
         self._reading = False
         self._read_after = 0
-        self._also_sent: set[bytes] = set()
+        self._also: deque[Entry] = deque()
+        """Entries that another has the key of, and that were not sent on this stream."""
+        self._also_known: set[bytes] = set()
         self._batches_sent = 0
         self._batches_answered = 0
         self._batch_bytes = BATCH_BYTES_MAX
@@ -179,6 +181,8 @@ class ClientHalf:
         """Lanes are longer than they were, or new; what is new is sent now."""
         if new := [head.lane for head in heads if self._merge(head)]:
             self._say(new)
+        for head in heads:
+            self._lanes[head.lane].look_behind()
         self._all_due()
         return self._pump()
 
@@ -258,10 +262,10 @@ class ClientHalf:
         return self._pump()
 
     def also(self, entry: Entry) -> None:
-        """Sends an entry that another has the key of, so that it is known above too."""
-        if self.welcomed and entry.digest not in self._also_sent:
-            self._also_sent.add(entry.digest)
-            self._send([entry])
+        """Sends an entry that another has the key of, behind all others, to be known above."""
+        if entry.digest not in self._also_known:
+            self._also_known.add(entry.digest)
+            self._also.append(entry)
 
     def stand(self, cursors: Sequence[Cursor]) -> None:
         """Where every replica stands now, the own first."""
@@ -357,4 +361,8 @@ class ClientHalf:
                 self._reading, sending.tail = True, False
                 self._read_after = sending.next - 1
                 return [Read(lane, sending.next - 1, self._batch_entries, self._batch_bytes)]
+        if self._also:
+            self._reading, entry = True, self._also.popleft()
+            self._send([entry])
+            return [Sent(len(entry.payload))]
         return []

@@ -61,7 +61,7 @@ class Connection:
         while True:
             for entry in await self._journals.conflicts():
                 self._half.also(entry)
-            self._wake.tell()
+            await self.carry_out(self._half.grown([]))
             known = await self._journals.news.after(known)
             # No event tells that the interval became shorter.
             while (wait_s := sent_s + self._upload_interval_s() - loop.time()) > 0:  # noqa: ASYNC110

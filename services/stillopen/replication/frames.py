@@ -14,8 +14,8 @@ what is on its way, and heartbeats may precede Welcome."""
 OLDEST_VERSION = 1
 """The oldest: servers are upgraded before their clients."""
 SOFTWARE_VERSION = "0.1.0"
-BLOCK_BYTES = 256 * 1024
-WINDOW_BYTES = 4 * BLOCK_BYTES
+BLOCK_BYTES = 64 * 1024
+WINDOW_BYTES = 16 * BLOCK_BYTES
 """How much of a package is on its way: what an acknowledgement may have to wait behind."""
 PACKAGE_BYTES_MAX = 2**32
 CURSORS_MAX = 100
@@ -27,9 +27,10 @@ BLOCKS_READY_MAX = 2
 """Blocks of a package that wait to be sent."""
 QUESTIONS_MAX = 8
 """Questions that a server has open on a stream."""
-BATCH_BYTES_MAX = 1 << 20
+BATCH_BYTES_MAX = 1 << 17
+"""A frame has to pass the thinnest line before its peer is taken for gone: three heartbeats."""
 BATCH_ENTRIES_MAX = 1_000
-BATCHES_IN_FLIGHT_MAX = 4
+BATCHES_IN_FLIGHT_MAX = 8
 MISSED_MAX = 3
 """Heartbeats missed before a peer is gone."""
 STALLED_S = 60.0

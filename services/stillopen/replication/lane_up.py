@@ -39,7 +39,7 @@ class LaneUp:
     def begin(self, stored_through: int) -> None:
         """The server has it through there."""
         self.next = max(stored_through + 1, self.claim.first)
-        self.tail = self.claim.claimed > self.claim.last
+        self.look_behind()
 
     def grow(self, head: Head) -> None:
         """Takes what is known of it now."""
@@ -51,9 +51,14 @@ class LaneUp:
         if 0 < self.gap <= self.claim.last:  # what was missing came
             self.next, self.gap = min(self.next, self.gap), 0
 
+    def look_behind(self) -> None:
+        """Something came: it may lie behind a gap."""
+        self.tail = self.tail or self.claim.claimed > self.claim.last
+
     def go_back(self, sequence: int) -> None:
         """The server asks for this one again."""
         self.next = max(self.claim.first, min(self.next, sequence))
+        self.tail = self.tail or sequence > self.claim.last
 
     def say(self) -> Head:
         """What a heartbeat claims of it; who was heard is said once."""
@@ -69,6 +74,7 @@ class LaneUp:
         )
         self.gap = self.gap or (missing if missing > self.claim.last else 0)
         self.next = entries[-1].sequence + 1
+        self.tail = self.tail or self.next <= self.claim.claimed  # more than a batch may be there
 
     def nothing_there(self) -> None:
         """Nothing could be read behind what was sent."""

@@ -27,7 +27,7 @@ STEP: tuple[str, ...] = (
          since_wall_s REAL,
          PRIMARY KEY (register_id, epoch, sequence, digest)) STRICT, WITHOUT ROWID""",
     # By the index of what is not applied: of an old database nothing else is read.
-    """INSERT INTO quarantine (register_id, epoch, sequence, digest, state)
+    """INSERT OR IGNORE INTO quarantine (register_id, epoch, sequence, digest, state)
          SELECT register_id, epoch, sequence, digest, state FROM entry
            WHERE state IN ('QUARANTINED', 'DAMAGED')
          UNION ALL SELECT register_id, epoch, sequence, digest, 'CONFLICT' FROM entry_conflict""",

@@ -254,7 +254,7 @@ class Sending:
     def block(self, wanted: WantedBlock, data: bytes) -> None:
         """A part of the package under way; Refused when there is nothing."""
         sending = self._sending
-        if sending is None or wanted != self.wanted_block:
+        if sending is None or (sending.package, sending.read) != (wanted.package, wanted.offset):
             return  # it was refused while the block was read
         if not data:
             raise Refused(Reason.NAME_UNKNOWN, "the package was removed meanwhile")

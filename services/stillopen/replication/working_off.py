@@ -23,6 +23,7 @@ from stillopen.replication import quarantine
 from stillopen.replication.inbox import Inbox, mark
 from stillopen.replication.quarantine import BEGINNING, EVERY, Arrived, Which
 from stillopen.replication.told import OF_THE_ENTRY, Told, is_for_ever, reason_of, told
+from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.wire_sale import Record
 from stillopen.storage.engine import Session
 
@@ -223,11 +224,14 @@ class WorkingOff:
         outcome = await self._apply([arrived for arrived, _ in batch], before)
         outcome.wrong.sort(key=lambda each: quarantine.place_of(each[0].entry))
         if outcome.waiting:
-            arrivals = [each.arrival for each in outcome.waiting]
-            await self._inbox.engine.write(lambda session: mark(session, arrivals, "STORED"))
-            self._waits.set()
-            self._inbox.news.tell()  # it may be behind what was looked at
+            # What is written is followed up, also when the time of whoever asked is up.
+            await to_its_end(self._wait_again([each.arrival for each in outcome.waiting]))
         return outcome
+
+    async def _wait_again(self, arrivals: list[int]) -> None:
+        await self._inbox.engine.write(lambda session: mark(session, arrivals, "STORED"))
+        self._waits.set()
+        self._inbox.news.tell()  # it may be behind what was looked at
 
     async def _apply(
         self, arrived: list[Arrived], before: dict[int, str] | None = None, *, ask: bool = True

@@ -18,7 +18,9 @@ from stillopen.replication.server_half import ServerHalf
 
 FLOW_CHECK_S = 2.0
 """No event tells that packages may go faster, or go on."""
-TURN_BLOCKS = 16
+UNREAD_S = 5.0
+"""For so long a client that takes nothing keeps its place while others wait for one."""
+TURN_BLOCKS = 64
 """How many blocks go before a stream makes room for others that wait."""
 
 
@@ -76,9 +78,19 @@ class Blocks:
             if not over and await self._read():
                 read += 1
             elif self._half.blocks_ready or self._leaving:
-                await self._room.after(version)
+                if not await self._gone(version):
+                    return
             else:
                 return
+
+    async def _gone(self, version: int) -> bool:
+        """Waits until there is room again; False when others wait for a place and there is none."""
+        try:
+            async with asyncio.timeout(UNREAD_S):
+                await self._room.after(version)
+        except TimeoutError:
+            return not self._places.locked()
+        return True
 
     def _wait_s(self, flow: Flow) -> float:
         """How long nothing may be read."""

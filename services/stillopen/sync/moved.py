@@ -17,6 +17,8 @@ class Moved:
     def __init__(self, owner: str) -> None:
         self.owner = owner
         """The register whose lanes the stream is about; empty for a channel, of any."""
+        self.registers: set[str] = set()
+        """Those of a channel's registers that it has spoken of."""
         self._lanes: dict[Lane, None] = {}
         self._news = News()
 
@@ -69,7 +71,8 @@ class Watch:
             before, known = known, await self._journals.news.after(known)
             lanes = self._journals.changed(before)
             for moved in self._of_channels:
-                moved.note(lanes)
+                if found := [each for each in lanes if each.register_id in moved.registers]:
+                    moved.note(found)
             for lane in lanes:
                 for moved in self._of_registers.get(lane.register_id, ()):
                     moved.note([lane])

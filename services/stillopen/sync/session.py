@@ -122,6 +122,7 @@ class Session:
                 case Store() as store:
                     # Shielded: a caller that is gone does not undo what arrived.
                     lanes = await to_its_end(self._journals.receive(store.intact, store.damaged))
+                    self.moved.registers.update(each.lane.register_id for each in lanes)
                     self._half.stored(store, lanes)
                     await self._tell_changed(before)
                 case Keep(reports):
@@ -137,6 +138,7 @@ class Session:
             self.wake.tell()
 
     async def _claim(self, heads: list[Head]) -> Sequence[Effect]:
+        self.moved.registers.update(head.lane.register_id for head in heads)
         if self._admitted:
             before = self._journals.news.version
             effects = self._half.claimed(await self._journals.claim(heads))
