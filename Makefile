@@ -47,7 +47,7 @@ types: $(INSTALLED) ## Check types with mypy and pyright, both strict
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: crashes
 crashes: $(INSTALLED) ## Kill every place, and cut every stream, at every point of every script

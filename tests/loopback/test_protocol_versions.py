@@ -25,7 +25,7 @@ from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 R1 = register(1)
 BEAT_S = 0.1
-DATA = bytes(range(256)) * (6 * BLOCK_BYTES // 256)
+DATA = bytes(range(256)) * (24 * BLOCK_BYTES // 256)
 NEW_FIELD = b"\xf2\x7f\x05newer"
 """Field 2046, a text: no message has it."""
 NEW_KIND = b"\xfa\x01\x03new"

@@ -158,14 +158,14 @@ async def _rest(reader: asyncio.StreamReader | None) -> bytes:
 
 def _forked(request: bytes, descriptors: list[int]) -> int:
     with _ONE_AT_A_TIME:
-        nursery = _nursery()
+        nursery = begin_nursery()
         socket.send_fds(nursery, [request], descriptors)
         return int(nursery.recv(32))
 
 
 @cache
-def _nursery() -> socket.socket:
-    """The socket of this test process's nursery, which ends with it."""
+def begin_nursery() -> socket.socket:
+    """Begins the nursery of this test process, which ends with it; its socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         nursery = subprocess.Popen(
