@@ -73,6 +73,10 @@ bench: $(INSTALLED) ## Measure, as ratios: make bench [ONLY=name] [JSON=file]
 sim: $(INSTALLED) ## Simulate the estate: make sim [SEEDS=200]
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
+.PHONY: mutants
+mutants: $(INSTALLED) ## Put faults into the source and see the simulation find them: make mutants [ONLY=name]
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY))
+
 .PHONY: lock
 lock: $(INSTALLED) ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \

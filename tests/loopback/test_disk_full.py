@@ -14,7 +14,7 @@ from stillopen.core.errors import Reason, Refused
 from stillopen.storage.engine import Engine, Work
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
-from stillopen.v1 import types_pb2
+from stillopen.v1 import register_pb2, types_pb2
 
 T = TypeVar("T")
 
@@ -138,3 +138,16 @@ async def test_no_suspended_sale_is_recalled_on_a_full_disk_and_none_is_lost(
     assert refused.value.reason is Reason.DISK_LOW
     disk.room = True
     assert (await till.recall(cart.transaction_id)).recalled_from == cart.transaction_id
+
+
+async def test_a_register_that_cannot_write_down_that_it_was_disconnected_stays_connected(
+    shop: tuple[Disk, Till],
+) -> None:
+    disk, till = shop
+    disk.room = disk.reserved = False
+    with pytest.raises(Refused) as refused:
+        await till.switch(connect=False)
+    assert refused.value.reason is Reason.DISK_FULL
+    assert (await till.status()).mode == register_pb2.CONNECTION_MODE_ONLINE
+    disk.room = True
+    assert (await till.switch(connect=False)).mode == register_pb2.CONNECTION_MODE_OFFLINE_MANUAL

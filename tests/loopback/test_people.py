@@ -147,6 +147,15 @@ async def test_guessing_numbers_is_stopped_and_others_do_not_feel_it(estate: Est
     await ask(estate.relay.GetCardBalance, realtime_pb2.GetCardBalanceRequest(number=GIFT), R2)
 
 
+async def test_who_guessed_too_many_numbers_still_gives_cards_back(estate: Estate) -> None:
+    request = realtime_pb2.GetCardBalanceRequest(number=UNKNOWN)
+    for _ in range(UNKNOWN_MAX + 10):
+        with pytest.raises(StillopenError):
+            await ask(estate.relay.GetCardBalance, request, R1)
+    key = realtime_pb2.UnlockCardRequest(lock_key=b"k" * 16)
+    assert (await ask(estate.relay.UnlockCard, key, R1)).lock.end_reason == "UNLOCKED"
+
+
 async def test_with_the_parameter_on_two_tills_pay_from_one_card_at_once(estate: Estate) -> None:
     card = (await estate.people.parameters()).gift_card
     version = (await estate.people.set_gift_card(replace(card, hold_amount_only=True))).version

@@ -2,9 +2,13 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 
 import grpc.aio
-from tests.sim.history import Answers, History, now_s
+from tests.sim.clearing import is_home
+from tests.sim.history import Answers, History, Kind, now_s
+from tests.sim.losses import Losses
+from tests.sim.witness import parents_on
 from tests.sim.world import OFFICE, TIMEOUT_S, Estate
 
 from stillopen.core.errors import Refused
@@ -14,6 +18,9 @@ from stillopen.v1 import headquarters_pb2, realtime_pb2, register_pb2
 
 DRAIN_S = 120.0
 """P7: how long after everything works again all is home, without a person."""
+CHANGING_TABLES = ("product", "parameters")
+OTHER_TABLES = ("barcode", "offline_profile", "staff", "role", "register", "store", "tender_type")
+OTHERS_COMPARED = 2
 _POLL_S = 0.5
 _PAGE = 500
 
@@ -24,16 +31,19 @@ async def note_waiting(estate: Estate, history: History, answers: Answers) -> No
     answers.waiting_when_healed = sum(name not in home for name in history.receipts)
 
 
-async def drain(estate: Estate, answers: Answers) -> None:
-    """Waits until nothing waits, and says how long that took."""
-    began_s = now_s()
+async def drain(estate: Estate, history: History, answers: Answers) -> None:
+    """Waits until nothing waits, and says how long that took.
+
+    What only lost disks held is not waited for.
+    """
+    began_s, losses = now_s(), Losses(history.losses)
     while now_s() - began_s < DRAIN_S:
         version = (await estate.parameters()).version
         statuses = [await _status(estate, name) for name in estate.registers]
         done = await _completeness(estate)
         took_s = now_s() - began_s
         waiting = sum(each.waiting_entries + each.waiting_headquarters for each in statuses)
-        if answers.drained_s is None and done.complete and not waiting:
+        if answers.drained_s is None and is_home(done, losses) and not waiting:
             answers.drained_s = took_s
         shown = {(each.parameters_version, each.catalogue_sequence) for each in statuses}
         agree = len(shown) == 1 and statuses[0].parameters_version == version
@@ -59,32 +69,53 @@ async def read_all(estate: Estate, history: History, answers: Answers) -> None:
     wanted = realtime_pb2.ListExceptionsRequest()
     exceptions = await call(estate.cards.ListExceptions, wanted, OFFICE, TIMEOUT_S)
     answers.exceptions += exceptions.exceptions
+    if any(each.quarantined + each.conflicts for each in answers.completeness.lanes):
+        answers.quarantined += await _quarantined(estate)
+    if history.losses:
+        for name in estate.registers:
+            history.parents |= parents_on(estate.folder / name)
     for name in estate.registers:
         answers.statuses[name] = await _status(estate, name)
         answers.journals[name] = await _journal(estate, name)
 
 
-async def compare(estate: Estate, answers: Answers) -> None:
-    """Lets headquarters compare every replica with what it has, once all that is sent has come."""
+async def compare(estate: Estate, history: History, answers: Answers) -> None:
+    """Lets headquarters compare replicas with what it has, once all that is sent has come.
+
+    Wholly where the file was damaged, else the tables that change in a day and some that are drawn,
+    at every channel and at a register that is drawn.
+    """
+    rng = estate.rng("compare")
+    drawn, others = rng.choice(estate.registers), rng.sample(OTHER_TABLES, OTHERS_COMPARED)
     places = [(store, "") for store in estate.stores]
-    places += [(store, name) for name, store in estate.store_of.items()]
+    places += [
+        (store, name)
+        for name, store in estate.store_of.items()
+        if name == drawn or name in history.spoiled
+    ]
     for store, name in places:
+        is_spoiled = (name or store) in history.spoiled
+        tables = [] if is_spoiled else [*CHANGING_TABLES, *others]
+        request = headquarters_pb2.CompareReplicaRequest(
+            store_id=store, register_id=name, tables=tables
+        )
         found: list[str] = []
         began_s = now_s()
         while now_s() - began_s < DRAIN_S:
-            found = await _differences(estate, store, name)
+            found = await _differences(estate, request)
             if not found:
                 break
             await asyncio.sleep(_POLL_S)  # damage that is only found now is mended by itself
         answers.differences += found
 
 
-async def _differences(estate: Estate, store: str, register: str) -> list[str]:
-    request = headquarters_pb2.CompareReplicaRequest(store_id=store, register_id=register)
+async def _differences(
+    estate: Estate, request: headquarters_pb2.CompareReplicaRequest
+) -> list[str]:
     answer = estate.headquarters.CompareReplica(
         request, timeout=TIMEOUT_S, metadata=OFFICE.metadata()
     )
-    where = register or store
+    where = request.register_id or request.store_id
     try:
         return [
             f"{where}: {part.difference.table} {part.difference.key} is another"
@@ -95,9 +126,11 @@ async def _differences(estate: Estate, store: str, register: str) -> list[str]:
         return [f"{where} could not be compared: {error_of(error)}"]
 
 
-async def read_carts(estate: Estate, answers: Answers) -> None:
-    """Asks what is suspended, once recalls that nobody repeated were finished."""
-    await asyncio.sleep(2 * FINISH_AFTER_S)
+async def read_carts(estate: Estate, history: History, answers: Answers) -> None:
+    """Asks what is suspended, once recalls that were not answered are finished."""
+    recalls = Counter(event.kind for event in history.events if event.method == "Recall")
+    if recalls[Kind.SENT] > recalls[Kind.ANSWERED]:
+        await asyncio.sleep(2 * FINISH_AFTER_S)
     for name in estate.registers:
         request = register_pb2.ListSuspendedRequest()
         listed = await call(estate.register(name).ListSuspended, request, OFFICE, TIMEOUT_S)
@@ -126,6 +159,20 @@ async def _transactions(estate: Estate) -> list[headquarters_pb2.ReceivedTransac
         token = page.next_page_token
         if not token:
             return found
+
+
+async def _quarantined(estate: Estate) -> list[headquarters_pb2.GetQuarantinedResponse]:
+    request = headquarters_pb2.ListQuarantineRequest(page_size=_PAGE)
+    listed = await call(estate.headquarters.ListQuarantine, request, OFFICE, TIMEOUT_S)
+    return [
+        await call(
+            estate.headquarters.GetQuarantined,
+            headquarters_pb2.GetQuarantinedRequest(position=each.position, digest=each.digest),
+            OFFICE,
+            TIMEOUT_S,
+        )
+        for each in listed.entries
+    ]
 
 
 async def _journal(estate: Estate, name: str) -> list[register_pb2.JournalLine]:

@@ -162,6 +162,14 @@ async def resolve(scene: Scene, *, apply: bool) -> None:
     await call(scene.estate.cards.ResolveException, request, OFFICE, ANSWER_S)
 
 
+async def adjusted(scene: Scene, number: str, minor: int) -> None:
+    """Somebody at headquarters adds to a card, or takes away."""
+    request = realtime_pb2.AdjustCardRequest(
+        number=number, change=money(minor), reason="counted again", adjustment_id=f"by{minor}"
+    )
+    await call(scene.estate.cards.AdjustCard, request, OFFICE, ANSWER_S)
+
+
 async def set_both(scene: Scene, gift_card: CardParameters, credit_memo: CardParameters) -> None:
     """Changes the parameters of both kinds."""
     request = headquarters_pb2.HeadquartersServiceGetParametersRequest()

@@ -7,53 +7,14 @@ their link never heals, not at all, as on one TCP connection.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 import grpc
+from tests.sim.frames import Frame, Opening, Signal, Status, Terms, refusal, size_of
 
-Pairs = tuple[tuple[str, str | bytes], ...]
 WINDOW_BYTES = 64 * 2**10
 # A reset that comes right behind its request still finds a handler that has begun.
 _SPACING_S = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """The first frame of a call; `body` is the whole request unless it is a stream."""
-
-    body: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The last frame of a call; `body` is the whole answer unless it is a stream."""
-
-    code: grpc.StatusCode
-    details: str = ""
-    trailers: Pairs = ()
-    body: bytes | None = None
-
-
-class Signal(Enum):
-    """What a client says beside its requests."""
-
-    NO_MORE = "no more requests"
-    RESET = "no longer interested"
-
-
-Frame = bytes | Opening | Status | Signal
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a call was made with."""
-
-    method: str
-    metadata: Pairs
-    timeout_s: float | None
-    streams: bool
 
 
 class Listener(Protocol):
@@ -110,20 +71,13 @@ class Carrier(Protocol):
         """A fault changed something."""
         ...
 
+    def reset(self, *, up: bool) -> None:
+        """Something was sent, up or down, into a connection whose other end is gone."""
+        ...
+
     def forget(self, exchange: "Exchange") -> None:
         """The call has ended at both ends."""
         ...
-
-
-def refusal(target: str) -> Status:
-    """What a caller of a closed port is told."""
-    return Status(grpc.StatusCode.UNAVAILABLE, f"{target}: connection refused")
-
-
-def _size(frame: Frame) -> int:
-    if isinstance(frame, Opening | Status):
-        return len(frame.body or b"")
-    return len(frame) if isinstance(frame, bytes) else 0
 
 
 class Pipe:
@@ -149,7 +103,7 @@ class Pipe:
     def post(self, frame: Frame) -> None:
         """Sends."""
         self._posted += 1
-        self._unread_bytes += _size(frame)
+        self._unread_bytes += size_of(frame)
         self._link.carry(self, self._posted, frame)
 
     async def room(self) -> None:
@@ -232,6 +186,8 @@ class Exchange:
         self.server_deadline_s: float | None = None
         self.lose_answer = False
         self.is_duplicate = False
+        self.is_half_open = False
+        """One end of its connection is gone, and the other does not know."""
         self.target = link.target
         self.requests = Pipe(link, self, up=True)
         self.answers = Pipe(link, self, up=False)
@@ -314,9 +270,33 @@ class Exchange:
         self.stop_serving()
         self.fail(Status(grpc.StatusCode.UNAVAILABLE, details))
 
+    def lose_end(self, *, server: bool) -> bool:
+        """One end is gone, the other is not told; whether there was another."""
+        if self.served or self.status is not None:
+            return False
+        self.is_half_open = True
+        if server:
+            self.stop_serving()
+        else:
+            self.fail(Status(grpc.StatusCode.UNAVAILABLE, "the connection was reset"))
+        return True
+
+    def reset(self, *, up: bool) -> None:
+        """The machine whose end is gone says so, to who sent something up or down."""
+        if not self.is_half_open or self.served is not up:
+            return
+        self.is_half_open = False
+        if up:
+            status = Status(grpc.StatusCode.UNAVAILABLE, "the connection was reset")
+            self.answers.post(status)
+        else:
+            self.requests.post(Signal.RESET)
+
     def at_server(self, frame: Frame) -> None:
         """A frame of the client arrives."""
         if self.served:
+            if self.is_half_open and self.status is None:
+                self._link.reset(up=True)
             return
         match frame:
             case bytes():
@@ -352,6 +332,8 @@ class Exchange:
     def at_client(self, frame: Frame) -> None:
         """A frame of the server arrives."""
         if self.status is not None:
+            if self.is_half_open and not self.served:
+                self._link.reset(up=False)
             return
         if isinstance(frame, bytes):
             self.answers.put(frame)

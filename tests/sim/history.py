@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.sim.losses import Key, LaneKey, Loss
+
 from stillopen.v1 import headquarters_pb2, realtime_pb2, register_pb2, types_pb2
 
 
@@ -22,6 +24,8 @@ class Kind(StrEnum):
     """The sale was read."""
     CRASHED = "crashed"
     """The register was killed."""
+    PUT_BACK = "put back"
+    """The disk of the register went, or went back, or another began on an image of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,37 @@ class Glance:
     lines: tuple[register_pb2.JournalLine, ...]
 
 
+@dataclass(slots=True)
+class Adjustment:
+    """Money that a person put onto a card by hand, or took off it."""
+
+    number: str
+    minor: int
+    asked_s: float
+    done_s: float | None = None
+    """When it was answered; nothing when it never was."""
+
+
 class History:
     """Everything that people saw, in order."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.receipts: dict[str, types_pb2.Sale] = {}
-        """Every completed sale that a cashier was given a receipt of."""
+        """Every completed sale that a cashier was given a receipt of, the first of each."""
+        self.printed: dict[Key, types_pb2.Sale] = {}
+        """Every receipt, by the place in the journal that it names."""
+        self.losses: list[Loss] = []
+        """What calamities took, as the world saw it."""
+        self.parents: dict[LaneKey, tuple[int, int]] = {}
+        """Where lanes go on from, as disks say at the end; read when there were calamities."""
+        self.unlocked: set[str] = set()
+        """Numbers of cards that a person was to free."""
+        self.ended_by_hand: set[bytes] = set()
+        """Locks that a person was to end, one by one."""
+        self.given_up: list[LaneKey] = []
+        """Lanes for which a person ended headquarters' waiting."""
+        self.adjustments: list[Adjustment] = []
         self.glances: list[Glance] = []
         self.refusals: Counter[str] = Counter()
         self.ended_claims: set[str] = set()
@@ -63,6 +91,8 @@ class History:
         """Numbers of credit memos that were printed."""
         self.spoiled: set[str] = set()
         """Places whose copy of master data was damaged or went."""
+        self.strained: set[str] = set()
+        """Places whose drive was full, or failed at some reads and writes."""
         self.surprises: list[str] = []
         """Answers that nobody should ever get."""
         self._digest = hashlib.sha256()
@@ -91,10 +121,23 @@ class History:
         self.events.append(event)
         self.tell(register, kind, transaction_id, version, method)
         if sale is not None and sale.state == types_pb2.SALE_STATE_COMPLETED:
-            if sale.transaction_id not in self.receipts:
-                made = (tender.card.new_memo.number for tender in sale.tenders)
-                self.memos += [number for number in made if number]
+            receipt = sale.receipt
+            place = (receipt.register_id, receipt.epoch, receipt.sequence)
+            made = [tender.card.new_memo.number for tender in sale.tenders]
+            new = [number for number in made if number and number not in self.memos]
+            if place not in self.printed or new:  # before somebody signs in no number is shown
+                self.printed[place] = sale
+            self.memos += new
             self.receipts.setdefault(sale.transaction_id, sale)
+
+    def lose(self, loss: Loss) -> None:
+        """A calamity took a disk."""
+        self.losses.append(loss)
+        self.tell(loss.fate, loss.place, sorted(loss.only))
+
+    def put_back(self, register: str) -> bool:
+        """Whether what was seen at a register may have gone back."""
+        return any(x.kind is Kind.PUT_BACK and x.register == register for x in self.events)
 
     def see(self, register: str, sale: types_pb2.Sale) -> None:
         """Somebody was shown a suspended sale."""
@@ -133,6 +176,10 @@ class Answers:
     exceptions: list[realtime_pb2.CardException] = field(
         default_factory=list[realtime_pb2.CardException]
     )
+    quarantined: list[headquarters_pb2.GetQuarantinedResponse] = field(
+        default_factory=list[headquarters_pb2.GetQuarantinedResponse]
+    )
+    """Entries that are at headquarters and in no effect."""
     parameters: types_pb2.Parameters = field(default_factory=types_pb2.Parameters)
     statuses: dict[str, register_pb2.RegisterStatus] = field(
         default_factory=dict[str, register_pb2.RegisterStatus]

@@ -39,20 +39,29 @@ def cards_of(sale: types_pb2.Sale) -> Iterator[tuple[str, types_pb2.HeldCard, in
 
 
 def moves_of(answers: Answers) -> list[Move]:
-    """Every move that is not an exception, of every sale that came home completed."""
-    unpaid = {(e.transaction_id, e.operation.line_id) for e in answers.exceptions}
+    """Every move that is not an exception, of every sale that came home completed.
+
+    Of a sale that ended twice each end moves its money, and what both tell moves it once.
+    """
+    unpaid = {
+        (e.transaction_id, e.operation.line_id, e.operation.lock_key) for e in answers.exceptions
+    }
     memo_of = {
         hashlib.sha256(number.replace("-", "").encode()).digest(): ledger.card_id
         for number, ledger in answers.ledgers.items()
     }
     found: list[Move] = []
-    for each in answers.transactions:
-        name = each.sale.transaction_id
-        if each.sale.state != COMPLETED:
+    done: set[tuple[str, str, bytes]] = set()
+    sales = [each.sale for each in answers.transactions]
+    for sale in (*sales, *(each.record.sale for each in answers.quarantined)):
+        name = sale.transaction_id
+        if sale.state != COMPLETED:
             continue
-        for line_id, card, minor in cards_of(each.sale):
-            if (name, line_id) in unpaid:
+        for line_id, card, minor in cards_of(sale):
+            key = (name, line_id, card.lock_key)
+            if key in unpaid or key in done:
                 continue
+            done.add(key)
             found.append(Move(name, card.card_id, -minor if takes(card) else minor))
             if takes(card) and card.HasField("new_memo"):
                 left, to = card.new_memo.amount.minor_units, card.new_memo.number_sha256

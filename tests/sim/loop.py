@@ -150,6 +150,8 @@ def run(main: Coroutine[object, None, T], *, limit_s: float = 1e6) -> T:
 def _collected_by_steps() -> Generator[None]:
     was_enabled = gc.isenabled()
     gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()  # what was imported is not looked at again
     gc.disable()
     try:
         yield

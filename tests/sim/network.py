@@ -10,22 +10,38 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import grpc
-from tests.sim.exchange import (
-    Exchange,
-    Frame,
-    Listener,
-    Opening,
-    Pipe,
-    Status,
-    Tap,
-    Terms,
-    refusal,
-)
+from tests.sim.exchange import Exchange, Listener, Pipe, Tap
+from tests.sim.frames import Frame, Opening, Status, Terms, refusal
 
 DUPLICATE_LATE_S_MAX = 1.0
 OnCall = Callable[[str, str, str], None]
+
+
+class Ear(Protocol):
+    """Hears, at the border of every server, what is asked and what is answered."""
+
+    def opened(self, address: str) -> None:
+        """A server process begins; it may listen later."""
+        ...
+
+    def asked(self, exchange: Exchange, request: object) -> None:
+        """A call with one request is about to be worked on."""
+        ...
+
+    def answered(self, exchange: Exchange, status: Status) -> None:
+        """Its answer leaves the server; the network may lose it."""
+        ...
+
+    def ended(self, address: str) -> None:
+        """The process is no more, and what it was working on with it."""
+        ...
+
+    def lost_power(self, machine: str) -> None:
+        """A machine stopped, and what it had not flushed may be gone."""
+        ...
 
 
 class Cut(StrEnum):
@@ -37,6 +53,19 @@ class Cut(StrEnum):
     """A black hole: what is sent waits until the link is healed."""
     ANSWERS_LOST = "answers-lost"
     """Requests arrive; answers wait until the link is healed."""
+    REQUESTS_LOST = "requests-lost"
+    """Answers arrive; requests wait until the link is healed."""
+
+
+class End(StrEnum):
+    """An end of a connection."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+_NOTHING_UP = (Cut.SILENT, Cut.REQUESTS_LOST)
+_NOTHING_DOWN = (Cut.SILENT, Cut.ANSWERS_LOST)
 
 
 @dataclass(slots=True)
@@ -65,11 +94,15 @@ class Link:
     cut: Cut | None = None
     calls: dict[int, Exchange] = field(default_factory=dict[int, Exchange])
     held: list[tuple[Pipe, int, Frame]] = field(default_factory=list[tuple[Pipe, int, Frame]])
+    is_stale: bool = False
+    """The server's end is gone, and the client believes in it: the next call finds out."""
 
     def is_blocked(self, *, up: bool) -> bool:
         """Whether frames in this direction have to wait."""
-        silent = self.cut is Cut.SILENT or (self.cut is Cut.ANSWERS_LOST and not up)
-        return silent or self.is_stopped()
+        if self.cut is not None and self.cut in (_NOTHING_UP if up else _NOTHING_DOWN):
+            return True
+        dark = self.links.dark
+        return self.is_stopped() or (bool(dark) and (self.target if up else self.source) in dark)
 
     def is_closed(self) -> bool:
         """Whether a call is refused at once."""
@@ -97,6 +130,19 @@ class Link:
             self.count("broken")
             exchange.break_off(details)
         self.held.clear()
+
+    def lose_end(self, end: End) -> None:
+        """One end of the connection is gone; the other hears of it when it sends something."""
+        believed = [each for each in self.calls.values() if each.lose_end(server=end is End.SERVER)]
+        if believed:
+            self.count(f"half-open at the {end}")
+        self.is_stale = self.is_stale or end is End.SERVER
+
+    def reset(self, *, up: bool) -> None:
+        """What was sent into a connection that is gone is answered: all its calls have ended."""
+        self.is_stale = self.is_stale and not up
+        for exchange in list(self.calls.values()):
+            exchange.reset(up=up)
 
     def breaks_stream(self) -> bool:
         """Whether the next frame breaks its stream."""
@@ -128,8 +174,10 @@ class Link:
     def _arrive(self, pipe: Pipe, number: int, frame: Frame) -> None:
         if self.is_blocked(up=pipe.up):
             self._hold(pipe, number, frame)
-        else:
-            pipe.arrive(number, frame)
+            return
+        if self.links.doomed:
+            self.links.touch(self.target if pipe.up else self.source)
+        pipe.arrive(number, frame)
 
     def _hold(self, pipe: Pipe, number: int, frame: Frame) -> None:
         self.count("held")
@@ -150,8 +198,14 @@ class Links:
         """Told source, target and method of each call that is made."""
         self.tap: Tap | None = None
         """Looks at the frames of streams."""
+        self.ears: list[Ear] = []
+        """Who hears the calls of every server."""
         self.listeners: dict[str, Listener] = {}
         self.stopped: set[str] = set()
+        self.dark: set[str] = set()
+        """Machines without power, and their addresses."""
+        self.doomed: dict[str, Callable[[], None]] = {}
+        """Who is told, by machine and address, of each call that is made and frame that comes."""
         self._links: dict[tuple[str, str], Link] = {}
         self._serial = 0
 
@@ -176,14 +230,58 @@ class Links:
         link.release()
 
     def heal_all(self) -> None:
-        """Mends every link. Stopped servers stay stopped, faults stay on."""
+        """Mends every link. Stopped servers stay stopped, faults stay on.
+
+        Streams that are half-open stay so; calls that are made now have a fresh connection.
+        """
         for source, target in self._links:
             self.heal(source, target)
+            self._link(source, target).is_stale = False
+
+    def lose_end(self, source: str, target: str, end: End) -> None:
+        """A machine forgets its connection to or from another, which is not told."""
+        self._link(source, target).lose_end(end)
+
+    def power_off(self, machine: str, address: str) -> None:
+        """A machine is no more: it says nothing, and nothing reaches it."""
+        self.listeners.pop(address, None)
+        self.stopped.discard(address)
+        self.dark |= {machine, address}
+        self.lose_unflushed(machine)
+        for link in self._links.values():
+            if link.source == machine:
+                link.lose_end(End.CLIENT)
+            elif link.target == address:
+                link.lose_end(End.SERVER)
+
+    def lose_unflushed(self, machine: str) -> None:
+        """What a machine had not flushed may be gone."""
+        for ear in self.ears:
+            ear.lost_power(machine)
+
+    def power_on(self, machine: str, address: str) -> None:
+        """It is there again, and knows nothing of its connections."""
+        if machine in self.dark:
+            self.dark -= {machine, address}
+            for link in self._links.values():
+                if link.source == machine or link.target == address:
+                    link.release()
+
+    def count(self, what: str) -> None:
+        """A fault changed something."""
+        self.counts[what] += 1
+
+    def touch(self, place: str) -> None:
+        """A call is made by a machine, or a frame comes to it."""
+        if (told := self.doomed.get(place)) is not None:
+            told()
 
     def begin(self, source: str, target: str, terms: Terms, body: bytes | None) -> Exchange:
         """Makes a call; `body` is the whole request unless it is a stream."""
         if self.on_call is not None:
             self.on_call(source, target, terms.method)
+        if self.doomed:
+            self.touch(source)
         link = self._link(source, target)
         exchange = self._exchange(link, terms)
         loop = asyncio.get_running_loop()
@@ -199,6 +297,8 @@ class Links:
         if is_late or (not terms.streams and self._strikes_request(link)):
             exchange.served = True
             return exchange
+        if link.is_stale:
+            exchange.lose_end(server=True)
         exchange.requests.post(Opening(body))
         if not terms.streams:
             exchange.lose_answer = self.drawn(self.faults.drop_response)

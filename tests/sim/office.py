@@ -10,11 +10,16 @@ from stillopen.core.errors import StillopenError
 from stillopen.core.parameters import CardParameters
 
 
-async def office(estate: Estate, rng: random.Random, history: History) -> None:
+async def office(
+    estate: Estate,
+    rng: random.Random,
+    history: History,
+    pause_s: tuple[float, float] = (5.0, 90.0),
+) -> None:
     """Somebody at headquarters: allows concluding offline and forbids it, changes prices."""
     gift_card, factor = estate.plan.gift_card, 1
     while True:
-        await asyncio.sleep(rng.uniform(5, 90))
+        await asyncio.sleep(rng.uniform(*pause_s))
         try:
             if rng.random() < 0.5:
                 gift_card = _flipped(gift_card)
@@ -23,7 +28,7 @@ async def office(estate: Estate, rng: random.Random, history: History) -> None:
             else:
                 factor += 1
                 history.tell("office prices", factor, CURRENCY)
-                await estate.set_prices(factor)
+                await estate.set_prices(factor, rng.sample(range(estate.plan.products), 2))
         except StillopenError as error:
             history.tell("office", error.reason)
 

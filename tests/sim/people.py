@@ -3,60 +3,28 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc.aio
 from tests.sim.dealing import Dealing
+from tests.sim.habits import Habits
 from tests.sim.history import Glance, History, Kind, now_s
 from tests.sim.process import PASSWORD
 from tests.sim.recalling import Answer, Recalling
 from tests.sim.world import STAFF, money
 from tests.support import callers
 
-from stillopen.core.errors import Reason, Refused, StillopenError, Unreachable
+from stillopen.core.errors import Misuse, Reason, Refused, StillopenError, Unreachable
 from stillopen.register.wire import without_countdowns
 from stillopen.rpc.status import call
 from stillopen.v1 import register_pb2, register_pb2_grpc, types_pb2
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-ANSWER_S = 12.0
 PATIENCE = 40
 JOURNAL_PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """What a cashier does, and how often, from 0 to 1."""
-
-    pause_s: tuple[float, float] = (0.05, 1.0)
-    """Between two things."""
-    customer_s: tuple[float, float] = (0.2, 5.0)
-    """Between two customers."""
-    lines_max: int = 4
-    by_card: float = 0.6
-    deals: float = 0.1
-    """Sells, reloads or cashes out a gift card instead of ringing up goods."""
-    dawdles: float = 0.03
-    """Leaves a sale alone for minutes."""
-    gives_up: float = 0.05
-    takes_back: float = 0.1
-    """A line or a payment."""
-    returns: float = 0.1
-    by_hand: float = 0.1
-    """Gives a price."""
-    switches: float = 0.05
-    """Operation 917, before a customer."""
-    suspends: float = 0.06
-    recalls: float = 0.15
-    """Instead of a new sale, when something is suspended."""
-    by_receipt: float = 0.5
-    """Of the returns, when a receipt is at hand."""
-    asks_a_manager: float = 0.3
-    """When another goes on with the cart."""
-    looks: float = 0.3
-    """Asks for the sale again when an answer did not come."""
+_OF_A_DRIVE = (Reason.INTERNAL, Reason.DATABASE_DAMAGED)
+_OF_NO_ROOM = (Reason.DISK_FULL, Reason.DISK_LOW, Reason.NOT_READY)
 
 
 class Cashier:
@@ -97,6 +65,8 @@ class Cashier:
             await self._serve()
             await self._glance()
             await self._pause(self._habits.customer_s)
+        if self._history.put_back(self.register):
+            await self._sign_in()  # a register that begins anew fetches nothing before
         request = register_pb2.GetStatusRequest()
         mode = (await self._ask(self._stub.GetStatus, request)).status.mode
         self._disconnected = mode == register_pb2.CONNECTION_MODE_OFFLINE_MANUAL
@@ -128,7 +98,10 @@ class Cashier:
                 sale = await step
             except Refused as error:
                 await self._refused(error)
-                sale = await self._look(name)
+                found = await self._find(name)
+                if found is None:
+                    return
+                sale = found
             await self._pause(self._habits.pause_s, dawdles=4 if sale.tenders else 1)
         if sale.state == types_pb2.SALE_STATE_COMPLETED:
             goods = (x for x in sale.lines if not x.voided and not x.HasField("card"))
@@ -140,6 +113,8 @@ class Cashier:
         try:
             return await self._write("Begin", self._stub.Begin, begin, name, 0)
         except Refused as error:
+            if error.reason is Reason.SALE_OPEN and self._history.put_back(self.register):
+                return await self._find("")  # the one that stood on the image
             self._surprise("Begin", error)
             return None
 
@@ -150,8 +125,14 @@ class Cashier:
                 self._wants_cash = True
             case Reason.CONCLUDE_NOT_ALLOWED:
                 self._wants_cash = self.closing or self._draw(0.5)
-                await self._pause((1, 20))
-            case Reason.OFFLINE | Reason.HEADQUARTERS_UNREACHABLE | Reason.CARD_LOCKED:
+                await self._pause(self._habits.waits_s)
+            case (
+                Reason.OFFLINE
+                | Reason.HEADQUARTERS_UNREACHABLE
+                | Reason.HEADQUARTERS_RECOVERING
+                | Reason.CARD_LOCKED
+                | Reason.CARD_TWICE
+            ):
                 self._wants_cash = self._draw(0.7)
             case _:
                 pass
@@ -293,8 +274,17 @@ class Cashier:
         request = register_pb2.GetSaleRequest(transaction_id=transaction_id)
         sale = (await self._ask(self._stub.GetSale, request)).sale
         note = self._history.add
-        note(self.register, Kind.SEEN, transaction_id, sale.version, "GetSale", sale)
+        note(self.register, Kind.SEEN, sale.transaction_id, sale.version, "GetSale", sale)
         return sale
+
+    async def _find(self, transaction_id: str) -> types_pb2.Sale | None:
+        """The sale, or the open one; nothing when it went with the disk of this register."""
+        try:
+            return await self._look(transaction_id)
+        except Refused as error:
+            if error.reason is Reason.SALE_UNKNOWN and self._history.put_back(self.register):
+                return None
+            raise
 
     async def _ask(
         self,
@@ -304,7 +294,7 @@ class Cashier:
     ) -> Response:
         while True:
             try:
-                return await call(stub, request, self._caller, ANSWER_S)
+                return await call(stub, request, self._caller, self._habits.answer_s)
             except Unreachable:
                 await self._pause((0.1, 2.0))
                 if meanwhile is not None:
@@ -313,6 +303,10 @@ class Cashier:
                 if error.reason is not Reason.NOT_SIGNED_IN:
                     raise
                 await self._sign_in()
+            except Misuse as error:
+                if not self._history.strained or error.reason not in _OF_A_DRIVE:
+                    raise
+                await self._pause((0.5, 2.0))  # a drive failed, somewhere: nothing was changed
 
     async def _sign_in(self) -> None:
         request = register_pb2.RegisterServiceSignInRequest(staff_id=STAFF, password=PASSWORD)
@@ -321,6 +315,7 @@ class Cashier:
                 await self._ask(self._stub.SignIn, request)
             except Refused as error:
                 self._surprise("SignIn", error)
+                await self._connect(tries=1)  # without its data nobody signs in at a till
                 await self._pause((1.0, 2.0))
             else:
                 return
@@ -330,15 +325,20 @@ class Cashier:
             await self._connect(tries=1)
         elif self._draw(self._habits.switches):
             self._disconnected = True
-            await self._ask(
-                self._stub.SwitchConnection, register_pb2.SwitchConnectionRequest(connect=False)
-            )
+            request = register_pb2.SwitchConnectionRequest(connect=False)
+            try:
+                await self._ask(self._stub.SwitchConnection, request)
+            except Refused as error:
+                self._disconnected = False
+                self._surprise("SwitchConnection", error)
 
     async def _connect(self, tries: int = 60) -> None:
         request = register_pb2.SwitchConnectionRequest(connect=True)
         for _ in range(tries if self._disconnected else 0):
             try:
-                await call(self._stub.SwitchConnection, request, self._caller, ANSWER_S)
+                await call(
+                    self._stub.SwitchConnection, request, self._caller, self._habits.answer_s
+                )
             except StillopenError:
                 await self._pause((0.5, 1.5))
             else:
@@ -357,7 +357,7 @@ class Cashier:
 
     async def _pause(self, between_s: tuple[float, float], dawdles: int = 1) -> None:
         if not self.closing and self._draw(self._habits.dawdles * dawdles):
-            between_s = (5, 200)
+            between_s = self._habits.dawdle_s
         until_s = now_s() + self._rng.uniform(*between_s)
         while (left_s := until_s - now_s()) > 0:
             await asyncio.sleep(min(left_s, 5.0))
@@ -368,6 +368,9 @@ class Cashier:
         return self._rng.random() < rate
 
     def _surprise(self, method: str, error: StillopenError) -> None:
-        if self._history.spoiled and error.reason in (Reason.NOT_READY, Reason.SIGN_IN_FAILED):
+        begins_anew = self._history.spoiled or self._history.put_back(self.register)
+        if begins_anew and error.reason in (Reason.NOT_READY, Reason.SIGN_IN_FAILED):
             return  # a copy that begins anew knows nothing, or less, until its link is there
+        if self._history.strained and error.reason in _OF_NO_ROOM:
+            return
         self._history.surprises.append(f"{self.register}: {method} answered {error}")

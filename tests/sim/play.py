@@ -2,31 +2,35 @@
 
 import asyncio
 import logging
-import random
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.sim.audit import compare, drain, note_waiting, read_all, read_carts
-from tests.sim.checkers import Record
-from tests.sim.history import Answers, Card, History, now_s
+from tests.sim.calamities import NO_CALAMITY, Calamities, Calamity
+from tests.sim.clearing import clear_up
+from tests.sim.drawing import drawn_day
+from tests.sim.drive import is_of_a_drive
+from tests.sim.habits import Habits
+from tests.sim.history import Answers, History, now_s
 from tests.sim.loop import run
 from tests.sim.office import office
-from tests.sim.people import Cashier, Habits
-from tests.sim.weather import Storm, Weather, drawn_weather
-from tests.sim.world import Estate, Plan
-
-from stillopen.core.parameters import CardParameters, OfflineProfile
+from tests.sim.people import Cashier
+from tests.sim.prepared import copy_prepared, scratch_folder
+from tests.sim.record import Record
+from tests.sim.relaying import Relays
+from tests.sim.storm import Storm
+from tests.sim.watch import Watch
+from tests.sim.weather import Weather
+from tests.sim.world import HQ_ADDRESS, Estate, Plan
 
 FINISH_S = 600.0
 """How long cashiers may take to finish their sale once everything works again."""
 _VIRTUAL_S_MAX = 100_000.0
-_LEASES_S = (10.0, 120.0)
-_SHORT = CardParameters(conclude_within_s=20.0, lease_s=10.0, grace_s=30.0, settle_margin_s=20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,85 +44,48 @@ class Played:
     virtual_s: float
 
 
-def drawn_plan(rng: random.Random) -> Plan:
-    """An estate for a seed."""
-    count = rng.choice([1, 1, 2, 4])
-    cards = tuple(Card(f"7000000000{n:02}", rng.randint(0, 9_000)) for n in range(count))
-    gift_card = _SHORT if rng.random() < 0.15 else CardParameters(lease_s=rng.choice(_LEASES_S))
-    gift_card = replace(
-        gift_card, allow_concluding_offline=rng.random() < 0.5, cash_out_up_to_minor=400
-    )
-    profile = OfflineProfile(
-        timeout_s=rng.choice([0.5, 1.0, 3.0]),
-        reconnect_interval_s=rng.choice([0.0, 5.0, 30.0]),
-        retry_count_to_offline=rng.choice([1, 1, 2]),
-        heartbeat_interval_s=rng.choice([1.0, 5.0]),
-    )
-    return Plan(
-        tills=rng.choice([(2,), (3,), (1, 1), (2, 1), (2, 2)]),
-        cards=cards,
-        gift_card=gift_card,
-        profile=profile,
-        disk_latency_s=rng.choice([(0.0, 0.0), (0.0001, 0.002), (0.001, 0.05)]),
-        wall_wrong_s=rng.choice([1.0, 100_000.0]),
-    )
-
-
-def drawn_switching(profile: OfflineProfile, rng: random.Random) -> OfflineProfile:
-    """The profile with, half of the time, all that may move a register besides the basic rule."""
-    if rng.random() < 0.5:
-        return profile
-    return replace(
-        profile,
-        prompt_on_seamless_offline=rng.random() < 0.5,
-        allow_manual_offline_before_sign_in=rng.random() < 0.5,
-        enable_advanced_offline_switching=True,
-        system_health_check_interval_s=rng.choice([1.0, 5.0]),
-        minimum_dwell_s=rng.choice([2.0, 10.0]),
-        offline_switch_api_performance_threshold_s=rng.choice([0.0, profile.timeout_s / 2]),
-        reconnect_from_performance_induced_offline_interval_s=rng.choice([5.0, 30.0]),
-    )
-
-
 def play(seed: int) -> Played:
     """Plays a seed; the same seed gives the same history."""
-    rng = random.Random(f"{seed}/plan")  # noqa: S311 - repeatable
-    plan, weather = drawn_plan(rng), drawn_weather(rng)
-    switching = random.Random(f"{seed}/switching")  # noqa: S311 - repeatable
-    plan = replace(plan, profile=drawn_switching(plan.profile, switching))
-    habits = Habits(
-        by_card=rng.choice([0.4, 0.7, 0.95]),
-        dawdles=rng.choice([0.0, 0.02, 0.05]),
-        takes_back=rng.choice([0.05, 0.2]),
-    )
-    return play_with(seed, plan, weather, habits)
+    day = drawn_day(seed)
+    return play_with(seed, day.plan, day.weather, day.habits, day.calamity)
 
 
-def play_with(seed: int, plan: Plan, weather: Weather, habits: Habits) -> Played:
-    """The same with a plan, a weather and habits that were not drawn."""
-    memory = Path("/dev/shm")  # noqa: S108 - a simulation needs no disk
-    folder = Path(tempfile.mkdtemp("", "stillopen-sim-", memory if memory.is_dir() else None))
+def play_with(
+    seed: int, plan: Plan, weather: Weather, habits: Habits, calamity: Calamity = NO_CALAMITY
+) -> Played:
+    """The same with a plan, a weather, habits and calamities that were not drawn."""
+    folder = scratch_folder()
     try:
+        copy_prepared(plan.tills, plan.products, folder)
         with _errors() as logged:
-            played = run(_play(seed, plan, weather, habits, folder), limit_s=_VIRTUAL_S_MAX)
+            day = _play(seed, plan, weather, habits, calamity, folder)
+            played = run(day, limit_s=_VIRTUAL_S_MAX)
         played.record.answers.failures += logged
         return played
     finally:
         shutil.rmtree(folder)
 
 
-async def _play(seed: int, plan: Plan, weather: Weather, habits: Habits, folder: Path) -> Played:
+async def _play(
+    seed: int, plan: Plan, weather: Weather, habits: Habits, calamity: Calamity, folder: Path
+) -> Played:
     estate, history, answers = Estate(plan, folder, str(seed)), History(), Answers()
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: answers.failures.append(f"nobody was told of {context}")
     )
     estate.network.on_call = history.tell
+    estate.network.ears.append(Relays(HQ_ADDRESS, history))
+    watch = Watch(estate)
     await estate.open()
     cashiers = [_cashier(estate, name, history, habits) for name in estate.registers]
     selling = [asyncio.create_task(cashier.work()) for cashier in cashiers]
-    manager = asyncio.create_task(office(estate, estate.rng("office"), history))
+    manager = asyncio.create_task(office(estate, estate.rng("office"), history, habits.office_s))
     storm = Storm(estate, weather, estate.rng("storm"), history)
+    hire = partial(_cashier, estate, history=history, habits=habits)
+    calamities = Calamities(estate, calamity, estate.rng("calamities"), history, hire)
+    calamities.begin()
     await storm.rage()
+    calamities.end()
     manager.cancel()
     await estate.heal()
     await note_waiting(estate, history, answers)
@@ -131,24 +98,28 @@ async def _play(seed: int, plan: Plan, weather: Weather, habits: Habits, folder:
             task.cancel()
         elif (error := task.exception()) is not None:
             answers.failures.append(f"{cashier.register}: the cashier ended with {error!r}")
-    await drain(estate, answers)
-    await compare(estate, answers)
+    await drain(estate, history, answers)
+    await clear_up(estate, history)
+    await compare(estate, history, answers)
     await asyncio.sleep(plan.gift_card.lease_s + 1)
     await read_all(estate, history, answers)
-    await read_carts(estate, answers)
+    await read_carts(estate, history, answers)
+    await watch.weigh()
     answers.failures += [
         f"{process.name} ended by itself: {process.failure!r}"
         for process in estate.processes.values()
         if process.failure is not None
     ]
     virtual_s = now_s()
-    faults = storm.counts + estate.network.counts
+    faults = storm.counts + estate.network.counts + calamities.counts
     del faults["crashed"]  # the storm tells how
     for process in estate.processes.values():
         process.on_end = None
     await estate.close()
     exceptional = plan.gift_card.grace_s < weather.duration_s
-    return Played(seed, Record(history, answers, plan.cards, exceptional), faults, virtual_s)
+    told = (watch.heard, watch.words, watch.weighed)
+    record = Record(history, answers, plan.cards, exceptional, *told)
+    return Played(seed, record, faults, virtual_s)
 
 
 def _cashier(estate: Estate, name: str, history: History, habits: Habits) -> Cashier:
@@ -172,6 +143,10 @@ class _Kept(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         cause = record.exc_info[1] if record.exc_info else None
+        told = record.args if isinstance(record.args, tuple) else ()
+        errors = [each for each in (cause, *told) if isinstance(each, BaseException)]
+        if any(map(is_of_a_drive, errors)):
+            return  # a drive is to blame, not the program
         self.lines.append(f"logged by {record.name}: {record.getMessage()} {cause!r}")
 
 

@@ -13,16 +13,19 @@ from typing import TypeVar, cast
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tests.sim.channel import Network, SimServer
+from tests.sim.channel import Network
 from tests.sim.clock import SimClock
-from tests.sim.disk import Commits, Disk
+from tests.sim.disk import Commits, Disk, Moment
+from tests.sim.drive import Drive, is_of_a_drive
 from tests.sim.exchange import Exchange
+from tests.sim.power import lose_parts
+from tests.sim.server import SimServer
 
 from stillopen.cli.machine import Machine, Place
 from stillopen.rpc.security import PLAINTEXT, Security
 from stillopen.rpc.server import Register
 from stillopen.storage.engine import Engine
-from stillopen.storage.inline import open_inline
+from stillopen.storage.files import open_writer
 from stillopen.storage.schema import Schema
 
 T = TypeVar("T")
@@ -40,19 +43,25 @@ class Life:
         self.disks: list[Disk] = []
         self.channels: list[grpc.aio.Channel] = []
         self.server: _Server | None = None
+        self.folders: dict[Path, None] = {}
         self.ended = False
 
-    def end(self) -> None:
-        """Nothing of it does anything from now on."""
+    def end(self, power: random.Random | None = None) -> bool:
+        """Nothing of it does anything from now on.
+
+        With `power` that has failed too; whether anything that was written is gone for it.
+        """
         self.ended = True
-        for disk in self.disks:
-            at_once(disk.die())
+        lost = [disk.die(power) for disk in self.disks]
+        if power is not None:
+            lost += [lose_parts(folder, power) for folder in self.folders]
         for channel in self.channels:
             at_once(channel.close())
         if self.server is not None:
             self.server.crash()
         for task in list(self.tasks.values()):
             task.cancel()
+        return any(lost)
 
     def note(self, task: asyncio.Task[object]) -> None:
         """The task is a part of it."""
@@ -148,7 +157,7 @@ class Process:
         self.name = name
         self.address = address
         self.clock = clock
-        self.commits = Commits(lambda moment: self.crash(f"crash {moment} a commit"))
+        self.commits = Commits(self._die_at_commit, self.lose_power, self._die_of_a_flush)
         self.life: Life | None = None
         self.failure: BaseException | None = None
         """What ended it, when nobody had killed it."""
@@ -157,8 +166,8 @@ class Process:
         self._network = network
         self._start = start
         self._rng = rng
-        self._disk_rng = random.Random(rng.getrandbits(64))  # noqa: S311 - repeatable
-        self._latency_s = latency_s
+        disk_rng = random.Random(rng.getrandbits(64))  # noqa: S311 - repeatable
+        self.drive = Drive(disk_rng, latency_s, network.count)
         self._main: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._over = asyncio.Event()
@@ -169,26 +178,69 @@ class Process:
         """Whether it was started and has not ended."""
         return self.life is not None and not self.life.ended
 
+    async def settled(self) -> bool:
+        """Waits until what somebody has asked of it is done; whether it serves then."""
+        if self.running and self._stop.is_set():
+            await self._over.wait()
+        elif self.running:
+            await self._ready_or_over()
+        return self.running
+
     async def start(self) -> bool:
-        """Starts it; False when it died before it was ready."""
+        """Starts it, and its machine; False when it died before it was ready."""
+        self._network.power_on(self.name, self.address)
         life = self.life = Life()
         self._ready, self._over, self._stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         self._main = loop.create_task(self._run(life), context=life.context.copy())
-        waiting = [loop.create_task(event.wait()) for event in (self._ready, self._over)]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
+        await self._ready_or_over()
         return self.running
 
-    def crash(self, how: str = "crash") -> None:
+    async def _ready_or_over(self) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = [loop.create_task(event.wait()) for event in (self._ready, self._over)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    def crash(self, how: str = "crash", power: random.Random | None = None) -> None:
         """Kills it: what is not committed is gone, callers lose their connection."""
         if self.life is not None and not self.life.ended:
-            self.commits.live_on()
-            self.life.end()
+            self.spare()
+            if self.life.end(power):
+                self._network.count("written and lost")
             self._over.set()
             if self.on_end is not None:
                 self.on_end(how)
+
+    def lose_power(self) -> None:
+        """Its machine stops: what was not flushed is in doubt, and nobody hears that it ended."""
+        if self.running:
+            self._network.power_off(self.name, self.address)
+            self.crash("power loss", self.drive.rng)
+            self.clock.reboot()
+
+    def die_at_traffic(self, count: int, steps: int) -> None:
+        """Dies so many steps of the loop after so many calls that it made or frames that came."""
+
+        left = count
+
+        def heard() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.spare()
+                self._die_in(max(1, steps), "crash between two calls")
+
+        self._network.doomed[self.name] = self._network.doomed[self.address] = heard
+
+    def spare(self) -> None:
+        """It is not to die any more."""
+        self.commits.live_on()
+        self._network.doomed.pop(self.name, None)
+        self._network.doomed.pop(self.address, None)
 
     async def ended(self) -> None:
         """Waits until it runs no more."""
@@ -201,7 +253,32 @@ class Process:
         if self.running:
             await self._over.wait()
 
+    def _die_at_commit(self, moment: Moment, steps: int) -> None:
+        if steps:
+            self._die_in(steps, "crash between two commits")
+        else:
+            self.crash(f"crash {moment} a commit")
+
+    def _die_of_a_flush(self) -> None:
+        self._network.lose_unflushed(self.name)
+        self.crash("crash at a failed flush")
+
+    def _die_in(self, steps: int, how: str) -> None:
+        """Dies so many steps of the loop from now, unless it ends before."""
+        loop, life = asyncio.get_running_loop(), self.life
+
+        def step(left: int) -> None:
+            if self.life is not life:
+                return
+            if left:
+                loop.call_soon(step, left - 1)
+            else:
+                self.crash(how)
+
+        step(steps)
+
     async def _run(self, life: Life) -> None:
+        how = "shutdown"
         try:
             place = await self._start(self._machine(life))
             self._ready.set()
@@ -216,11 +293,17 @@ class Process:
                     await place.close()
         except Exception as error:  # noqa: BLE001 - a finding, told at the end
             if not life.ended:
-                self.failure = error
+                how = self._judged(error)
         finally:
             if not life.ended:
-                how = "shutdown" if self.failure is None else "failure"
                 asyncio.get_running_loop().call_soon(self._bury, life, how)
+
+    def _judged(self, error: Exception) -> str:
+        """How it ended: for want of its disk, or for no reason that it should have ended for."""
+        if is_of_a_drive(error):
+            return "end for want of the disk"
+        self.failure = error
+        return "failure"
 
     def _bury(self, life: Life, how: str) -> None:
         if self.life is life:
@@ -229,8 +312,10 @@ class Process:
     def _machine(self, life: Life) -> Machine:
         async def open_engine(path: Path, schema: Schema, *, durable: bool = True) -> Engine:
             path.parent.mkdir(parents=True, exist_ok=True)
-            engine = await open_inline(path, schema, durable=durable)
-            disk = Disk(engine, self.commits, self._disk_rng, self._latency_s)
+            life.folders[path.parent] = None
+            self.drive.check_opening()
+            connection = open_writer(path, schema, durable=durable)
+            disk = Disk(connection, path, self.commits, self.drive)
             life.disks.append(disk)
             return disk
 
@@ -264,20 +349,8 @@ class Process:
             listen=listen,
             check_password=check_password,
             off_loop=off_loop,
-            reserve=lambda _: Plenty(),
+            reserve=lambda _: self.drive,
         )
-
-
-class Plenty:
-    """A disk that is never nearly full."""
-
-    def hold(self) -> bool:
-        """There is room."""
-        return True
-
-    def give_up(self) -> bool:
-        """There is none to be had by giving up."""
-        return False
 
 
 async def _work(work: Callable[[], Awaitable[None]]) -> None:

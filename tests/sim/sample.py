@@ -8,7 +8,8 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 import pytest
-from tests.sim.channel import Network, SimServer
+from tests.sim.channel import Network
+from tests.sim.server import SimServer
 
 from stillopen.core.errors import Reason, Refused, Unreachable
 from stillopen.rpc.context import Context

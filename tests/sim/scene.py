@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import random
 import shutil
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.sim.history import Card, now_s
 from tests.sim.loop import run
 from tests.sim.network import Cut
+from tests.sim.prepared import copy_prepared, scratch_folder
 from tests.sim.process import PASSWORD
 from tests.sim.world import HQ, HQ_ADDRESS, OFFICE, STAFF, Estate, Plan, store_address
 from tests.support import callers
@@ -314,14 +314,23 @@ async def refusal(work: Awaitable[object]) -> str:
 
 
 def act(
-    story: Callable[[Scene], Awaitable[None]], *, plan: Plan | None = None, limit_s: float = 1e6
+    story: Callable[[Scene], Awaitable[None]],
+    *,
+    plan: Plan | None = None,
+    limit_s: float = 1e6,
+    fresh: bool = False,
 ) -> None:
-    """Tells a story on an estate of its own."""
-    memory = Path("/dev/shm")  # noqa: S108 - a simulation needs no disk
-    folder = Path(tempfile.mkdtemp("", "stillopen-sim-", memory if memory.is_dir() else None))
+    """Tells a story on an estate of its own.
+
+    Its machines were set up before and are switched on; or they are `fresh`: everything is the
+    first of its kind.
+    """
+    folder, plan = scratch_folder(), plan or small()
+    if not fresh:
+        copy_prepared(plan.tills, plan.products, folder)
 
     async def main() -> None:
-        scene = Scene(plan or small(), folder)
+        scene = Scene(plan, folder)
         try:
             await scene.open()
             await story(scene)

@@ -13,3 +13,12 @@ def regression_seeds() -> dict[int, str]:
             seed, _, reason = line.partition(" ")
             found[int(seed)] = reason.strip()
     return found
+
+
+def keep(seed: int, reason: str) -> bool:
+    """Adds a seed that broke a promise; False when it is there already."""
+    if seed in regression_seeds():
+        return False
+    with _FILE.open("a") as file:
+        file.write(f"{seed} {' '.join(reason.split())[:200]}\n")
+    return True

@@ -1,14 +1,15 @@
 """Which promises a seed could have broken: a check of what never was at stake is no check."""
 
-from tests.sim.checkers import Record
+from tests.sim.calamities import CALAMITIES
 from tests.sim.history import Event, Kind
 from tests.sim.play import Played
+from tests.sim.record import Record
 
 from stillopen.v1 import types_pb2
 
 
 def at_stake(played: Played) -> set[str]:
-    """The promises that were at stake in a seed."""
+    """The promises that were at stake in a seed, and the calamities that were there."""
     record, faults = played.record, played.faults
     history, answers = record.history, record.answers
     tested = {
@@ -25,8 +26,19 @@ def at_stake(played: Played) -> set[str]:
         and sum(faults.values()) > 0,
         "H11": sum(len(answers.ledgers[n].entries) > 1 for n in history.memos) > 0,
         "P9": any(glance.status.waiting_entries for glance in history.glances),
+        "CARDS": _asked_in_doubt(record),
+        "CURSORS": faults["spoil"] + _crashes(played) > 0 or bool(history.losses),
+        "GROWTH": sum(faults.values()) > 0,
     }
-    return {promise for promise, is_tested in tested.items() if is_tested}
+    promises = {promise for promise, is_tested in tested.items() if is_tested}
+    return promises | {what for what in CALAMITIES if faults[what]}
+
+
+def _asked_in_doubt(record: Record) -> bool:
+    """Whether cards were asked for by several, or by one who was not answered or not heard."""
+    asked = [call for call in record.heard.calls if call.method == "LockCard"]
+    several = len({call.caller for call in asked}) > 1
+    return several or len(record.heard.runs) > 1 or any(call.answer is None for call in asked)
 
 
 def _crashes(played: Played) -> int:

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import pytest
-from tests.sim.checkers import CHECKS, Record, violations
+from tests.sim.checkers import CHECKS, violations
+from tests.sim.habits import Habits
 from tests.sim.history import Event, Kind
-from tests.sim.people import Habits
 from tests.sim.play import play_with
+from tests.sim.record import Record
 from tests.sim.scene import CARD, OPENING, small
 from tests.sim.weather import Often, Weather
+from tests.sim.words import Way, Words
 
-from stillopen.v1 import realtime_pb2, types_pb2
+from stillopen.v1 import realtime_pb2, register_pb2, types_pb2
 
 Doctor = Callable[[Record], None]
 
@@ -42,6 +45,24 @@ def first_card_sale(record: Record) -> types_pb2.Sale:
 def find(record: Record, sale: types_pb2.Sale) -> int:
     names = [each.sale.transaction_id for each in record.answers.transactions]
     return names.index(sale.transaction_id)
+
+
+def settle_again(record: Record) -> None:
+    calls = [call for call in record.heard.calls if call.method == "SettleTransaction"]
+    answer = realtime_pb2.SettleTransactionResponse.FromString(calls[0].answer or b"")
+    answer.settlements[0].repeated = True
+    calls[0].answer = answer.SerializeToString()
+
+
+def show_older_parameters(record: Record) -> None:
+    word = next(word for word in reversed(record.words.said) if word.way is Way.STATUS)
+    older = register_pb2.GetStatusResponse()
+    older.status.parameters_version = 1
+    record.words.said.append(replace(word, body=older.SerializeToString()))
+
+
+def leak_a_task(record: Record) -> None:
+    record.weighed.later["R1-1", "tasks"] += 1
 
 
 def lose_a_sale(record: Record) -> None:
@@ -296,6 +317,9 @@ CASES: list[tuple[str, Doctor]] = [
     ("H11", print_a_memo_that_is_nowhere),
     ("H11", issue_a_memo_twice),
     ("H11", spend_a_memo_twice),
+    ("CARDS", settle_again),
+    ("CURSORS", show_older_parameters),
+    ("GROWTH", leak_a_task),
     ("H11", spend_a_memo_bit_by_bit),
     ("H11", make_a_remainder_of_nothing),
     ("H25", lose_a_cart),
@@ -360,7 +384,15 @@ def deepcopied(record: Record) -> Record:
     history = type(record.history)()
     history.events = deepcopy(record.history.events)
     history.receipts = deepcopy(record.history.receipts)
+    history.printed = deepcopy(record.history.printed)
     history.glances = deepcopy(record.history.glances)
     history.memos = list(record.history.memos)
     history.ended_claims = set(record.history.ended_claims)
-    return Record(history, deepcopy(record.answers), record.cards, record.exceptional)
+    return replace(
+        record,
+        history=history,
+        answers=deepcopy(record.answers),
+        heard=deepcopy(record.heard),
+        words=Words(list(record.words.said)),
+        weighed=deepcopy(record.weighed),
+    )

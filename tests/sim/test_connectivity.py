@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from tests.sim.history import now_s
+from tests.sim.images import another
 from tests.sim.network import Cut
 from tests.sim.scene import ANSWER_S, Scene, Till, act, refusal, seconds, small
-from tests.sim.world import OFFICE, Plan
+from tests.sim.world import OFFICE, Plan, store_address
 
 from stillopen.core.parameters import CardParameters, OfflineProfile
 from stillopen.register.connectivity import JITTER
@@ -19,6 +20,8 @@ ONLINE = register_pb2.CONNECTION_MODE_ONLINE
 OFFLINE = register_pb2.CONNECTION_MODE_OFFLINE
 MANUAL = register_pb2.CONNECTION_MODE_OFFLINE_MANUAL
 LOOPBACK_S = 0.002
+HEARD_S = 5.0
+"""Within which a stream that may begin has heard the channel."""
 DRIFT_S = 1.0
 """What a machine's clock may be wrong by within these stories."""
 ADVANCED = OfflineProfile(
@@ -67,7 +70,7 @@ def test_a_flapping_link_changes_the_mode_no_oftener_than_the_dwell_allows_and_h
 
         flapping = asyncio.create_task(flap())
         began_s = now_s()
-        while now_s() - began_s < 600:
+        while now_s() - began_s < 300:
             before = len((await till.status()).mode_changes)
             waited_s = 0.0
             sale = await till.begin()
@@ -271,6 +274,26 @@ def test_before_sign_in_a_register_is_disconnected_only_if_the_profile_allows_it
     act(story)
 
 
+def test_a_new_register_whose_first_sign_in_found_nobody_is_no_longer_alone_than_its_link() -> None:
+    """Nothing is delivered before somebody signed in, so no stream would bring it back."""
+
+    async def story(scene: Scene) -> None:
+        till = scene.till
+        spare = await another(scene, "spare", till)
+        scene.estate.network.cut(spare.name, store_address(till.store), mode=Cut.SILENT)
+        for _ in range(2):
+            assert await refusal(spare.sign_in()) == "NOT_READY"
+        assert (await spare.status()).mode == OFFLINE
+        scene.estate.network.heal(spare.name, store_address(till.store))
+        await spare.sign_in()
+        await asyncio.sleep(HEARD_S)
+        sale = await spare.sold()
+        await scene.settled()
+        assert [each.transaction_id for each in await scene.home()] == [sale.transaction_id]
+
+    act(story)
+
+
 def test_manual_offline_survives_a_restart_and_anybody_may_connect() -> None:
     async def story(scene: Scene) -> None:
         till = scene.till
@@ -317,4 +340,4 @@ def test_the_log_outlives_the_process_and_names_each_change() -> None:
             (ONLINE, "STARTED"),
         ]
 
-    act(story)
+    act(story, fresh=True)

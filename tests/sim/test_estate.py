@@ -3,60 +3,85 @@
 import os
 import subprocess
 import sys
+from collections import Counter
+from typing import ClassVar
 
 import pytest
-from tests.sim.checkers import CHECKS, violations
-from tests.sim.play import Played, play
+from tests.sim.checkers import CHECKS
 from tests.sim.seeds import regression_seeds
-from tests.sim.stakes import at_stake
+from tests.sim.tally import outcome
 from tests.support.repository import ROOT
 
-SEEDS = 40
+SEEDS_A_QUARTER = 125
+SEEDS_A_TEST = 5
+QUARTER = range(0, SEEDS_A_QUARTER, SEEDS_A_TEST)
 REGRESSIONS = regression_seeds()
-PLAYED: dict[int, set[str]] = {}
-FAULTS: set[str] = set()
+TROUBLES = {
+    "break_stream", "broken", "crash", "crash after a commit", "crash before a commit",
+    "cut answers-lost", "cut closed", "cut silent", "drop_request", "drop_response",
+    "duplicate", "held", "jump", "refused", "shutdown", "sleep", "spoil", "stop",
+}  # fmt: skip
 
 
-def check(seed: int) -> Played:
-    played = play(seed)
-    assert violations(played.record) == []
-    return played
+class Quarter:
+    """A quarter of the seeds; quarters are played beside each other."""
+
+    first: ClassVar[int]
+    played: ClassVar[int]
+    stakes: ClassVar[Counter[str]]
+    faults: ClassVar[Counter[str]]
+
+    def __init_subclass__(cls, first: int) -> None:
+        cls.first, cls.played = first, 0
+        cls.stakes, cls.faults = Counter(), Counter()
+
+    @pytest.mark.parametrize("place", QUARTER)
+    def test_seeds_break_no_promise(self, place: int) -> None:
+        for seed in range(self.first + place, self.first + place + SEEDS_A_TEST):
+            found = outcome(seed)
+            assert found.violations == (), f"replay with: python -m tests.sim --seed {seed}"
+            type(self).played += 1
+            self.stakes.update(found.stakes)
+            self.faults.update(found.faults)
+
+    def test_every_promise_was_at_stake_and_every_kind_of_trouble_was_there(self) -> None:
+        if self.played < SEEDS_A_QUARTER:
+            pytest.skip("needs all the seeds before it")
+        seldom = {name: n for name in CHECKS if (n := self.stakes[name]) < SEEDS_A_QUARTER // 20}
+        assert seldom == {}
+        assert TROUBLES - {what for what, count in self.faults.items() if count} == set()
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_seed_breaks_no_promise(seed: int) -> None:
-    played = check(seed)
-    PLAYED[seed] = at_stake(played)
-    FAULTS.update(what for what, count in played.faults.items() if count)
+class TestTheFirstQuarter(Quarter, first=0):
+    pass
+
+
+class TestTheSecondQuarter(Quarter, first=SEEDS_A_QUARTER):
+    pass
+
+
+class TestTheThirdQuarter(Quarter, first=2 * SEEDS_A_QUARTER):
+    pass
+
+
+class TestTheLastQuarter(Quarter, first=3 * SEEDS_A_QUARTER):
+    pass
 
 
 @pytest.mark.parametrize("seed", list(REGRESSIONS), ids=[str(seed) for seed in REGRESSIONS])
 def test_a_seed_that_once_broke_a_promise_breaks_none(seed: int) -> None:
-    check(seed)
-
-
-def test_every_promise_was_at_stake_and_every_kind_of_trouble_was_there() -> None:
-    if len(PLAYED) < SEEDS:
-        pytest.skip("needs all the seeds before it")
-    often = {name: sum(name in promises for promises in PLAYED.values()) for name in CHECKS}
-    assert {name: count for name, count in often.items() if count < SEEDS // 10} == {}
-    troubles = {
-        "break_stream", "broken", "crash", "crash after a commit", "crash before a commit",
-        "cut answers-lost", "cut closed", "cut silent", "delay", "drop_request", "drop_response",
-        "duplicate", "held", "jump", "refused", "shutdown", "sleep", "stop",
-    }  # fmt: skip
-    assert troubles - FAULTS == set()
+    assert outcome(seed).violations == ()
 
 
 def test_one_seed_is_one_history_and_another_is_another() -> None:
-    digest = play(2).record.history.digest
-    assert digest == play(2).record.history.digest
-    assert digest != play(3).record.history.digest
+    digest = outcome(2).digest
+    assert digest == outcome(2).digest
+    assert digest != outcome(3).digest
 
 
 def test_a_history_is_the_same_in_every_process_whatever_its_hash_seed() -> None:
-    program = "from tests.sim.play import play; print(play(2).record.history.digest)"
-    digests = {play(2).record.history.digest}
+    program = "from tests.sim.tally import outcome; print(outcome(2).digest)"
+    digests = {outcome(2).digest}
     for hash_seed in ("1", "2"):
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-c", program],

@@ -6,7 +6,10 @@ import pytest
 from tests.sim.cards import (
     ISSUE,
     PRICE,
+    adjusted,
     card_line,
+    given_memo,
+    memo,
     person_ends,
     rung_up,
     seen,
@@ -137,5 +140,24 @@ def test_the_holder_of_a_lock_that_a_person_ended_is_told_at_its_confirm() -> No
         await till.complete(await till.cash(await till.take_back(sale, "T1")))
         await scene.settled()
         assert await scene.spent() == []
+
+    act(story)
+
+
+def test_a_memo_that_was_adjusted_is_not_confirmed_for_what_was_on_it_before() -> None:
+    """A lapsed lock ends with what changes the memo, or a confirmed sale would be an exception."""
+
+    async def story(scene: Scene) -> None:
+        till = scene.till
+        number = await given_memo(till)
+        await scene.settled()
+        sale = await memo(till, await rung_up(till), number)
+        till.cut(Cut.CLOSED)
+        await asyncio.sleep(OFF.lease_s + 1)
+        await adjusted(scene, number, -1)
+        till.heal()
+        await till.connect()
+        assert await refusal(till.complete(sale)) == "CONFIRM_REFUSED"
+        assert await scene.exceptions() == []
 
     act(story)

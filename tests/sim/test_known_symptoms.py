@@ -132,7 +132,7 @@ def test_one_poison_record_does_not_block_the_upload(monkeypatch: pytest.MonkeyP
         assert (lane.stored_through, lane.applied, lane.quarantined) == (7, 6, 1)
 
     monkeypatch.setattr("stillopen.replication.told.record_of", reads)
-    act(story, plan=FEW_AT_A_TIME)
+    act(story, plan=FEW_AT_A_TIME, fresh=True)
 
 
 @pytest.mark.parametrize("hop", ["R1-1", "S1"])
@@ -245,7 +245,7 @@ def test_a_queue_always_drains(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (lane.stored_through, lane.applied, lane.damaged) == (3, 2, 1)
         assert large.transaction_id in {sale.transaction_id for sale in await scene.home()}
 
-    act(story, plan=FEW_AT_A_TIME)
+    act(story, plan=FEW_AT_A_TIME, fresh=True)
 
 
 async def forges(scene: Scene, like: Sale) -> None:
@@ -281,4 +281,4 @@ def test_conflicts_need_no_files_deleted_by_hand() -> None:
         await till.sold()
         await delivered(till)
 
-    act(story, plan=small(tills=(1,)))
+    act(story, plan=small(tills=(1,)), fresh=True)

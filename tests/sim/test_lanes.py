@@ -222,7 +222,7 @@ def test_a_restored_headquarters_locks_nothing_until_the_journals_are_back(
         assert (await completeness(scene)).recovering == ""
         assert (await other.card(sale)).due.minor_units == 0
 
-    act(story, plan=small(ALLOWED, tills=(1, 1)))
+    act(story, plan=small(ALLOWED, tills=(1, 1)), fresh=True)
 
 
 def test_a_restored_channel_passes_on_what_its_registers_were_told() -> None:
@@ -377,4 +377,4 @@ def test_servers_restored_from_before_the_purge_record_the_hole_and_the_lane_goe
         assert (answer.complete, answer.recovering) == (False, "")
         assert len(await sold_home(scene)) == 2
 
-    act(story)
+    act(story, fresh=True)

@@ -68,7 +68,7 @@ def test_a_package_interval_holds_packages_back_until_it_is_over() -> None:
         assert (await till.status()).catalogue_sequence > first
 
     profile = replace(AT_ONCE, new_offline_database_check_interval_s=EVERY_S)
-    act(story, plan=replace(small(), profile=profile))
+    act(story, plan=replace(small(), profile=profile), fresh=True)
 
 
 def test_a_paused_register_gets_no_packages_and_its_sales_come_home() -> None:

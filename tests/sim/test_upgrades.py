@@ -73,4 +73,4 @@ def test_a_card_sale_in_quarantine_is_a_fact_when_its_server_is_upgraded(
         assert [each.shortfall.minor_units for each in raised] == short
         assert {each.transaction_id for each in raised} <= {sale.transaction_id}
 
-    act(story, plan=small(SHORT))
+    act(story, plan=small(SHORT), fresh=True)

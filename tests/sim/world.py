@@ -6,7 +6,8 @@ them over the same network, from machines of their own.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,8 @@ class Estate:
         self.seed = seed
         self.network = Network(self.rng("network"))
         self.store_of: dict[str, str] = {}
+        self.register_ids: dict[str, str] = {}
+        """By process: the register that it runs as."""
         self.processes: dict[str, Process] = {}
         self._add(HQ, HQ_ADDRESS, self._headquarters())
         for number, tills in enumerate(plan.tills, 1):
@@ -87,7 +90,7 @@ class Estate:
             self._add(store, store_address(store), self._channel(store))
             for till in range(1, tills + 1):
                 register = f"R{number}-{till}"
-                self.store_of[register] = store
+                self.store_of[register], self.register_ids[register] = store, register
                 self._add(register, till_address(register), self._register(register, store))
         self.headquarters = headquarters_pb2_grpc.HeadquartersServiceStub(
             self.network.channel("office", HQ_ADDRESS)
@@ -122,11 +125,19 @@ class Estate:
         return register_pb2_grpc.RegisterServiceStub(channel)
 
     async def open(self) -> None:
-        """Starts every place, brings master data and cards, and waits until all can sell."""
+        """Starts every place, brings master data and cards, and waits until all can sell.
+
+        A folder may hold the disks of a prepared estate of the same shape (prepared.py).
+        """
+        is_prepared = (self.folder / HQ).exists()
         for process in self.processes.values():
+            if is_prepared:
+                process.clock.reboot()
             if not await process.start():
                 raise RuntimeError(f"{process.name} did not start") from process.failure
-        await self._provision()
+        if not is_prepared:
+            await self._provision()
+        await self._set_up()
         async with asyncio.timeout(READY_S):
             for register, store in self.store_of.items():
                 await self._until_shown(store, register)
@@ -134,7 +145,7 @@ class Estate:
 
     def add_register(self, name: str, store: str, register_id: str = "") -> None:
         """A register on the folder of that name: one more, one that moved, or another's twin."""
-        self.store_of[name] = store
+        self.store_of[name], self.register_ids[name] = store, register_id or name
         settings = RegisterSettings(
             register_id or name,
             self.folder / name,
@@ -143,6 +154,12 @@ class Estate:
         )
         start = partial(start_register, settings, till_address(name))
         self._add(name, till_address(name), start, self.rng(f"{name} at {store}"))
+
+    def remove_register(self, name: str) -> None:
+        """Takes a machine away, with its disk."""
+        self.processes.pop(name).crash()
+        del self.store_of[name], self.register_ids[name]
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     async def ready(self, register: str) -> None:
         """Waits until a register can sell."""
@@ -157,9 +174,10 @@ class Estate:
         update = headquarters_pb2.UpdateParametersRequest(parameters=wanted)
         await call(self.headquarters.UpdateParameters, update, OFFICE, TIMEOUT_S)
 
-    async def set_prices(self, factor: int) -> None:
-        """Gives every product another price."""
-        rows = [product(number, factor) for number in range(self.plan.products)]
+    async def set_prices(self, factor: int, numbers: Iterable[int] | None = None) -> None:
+        """Gives some products another price, or all of them."""
+        numbers = range(self.plan.products) if numbers is None else numbers
+        rows = [product(number, factor) for number in numbers]
 
         async def requests() -> AsyncIterator[headquarters_pb2.ImportProductsRequest]:
             yield headquarters_pb2.ImportProductsRequest(rows=rows)
@@ -179,9 +197,10 @@ class Estate:
         faults.delay_s = (0.0, 0.0)
         self.network.heal_all()
         for process in self.processes.values():
-            process.commits.live_on()
+            process.spare()
+            process.drive.heal()
             self.network.resume(process.address)
-            if not process.running:
+            if not await process.settled():
                 await process.start()
 
     async def close(self) -> None:
@@ -200,6 +219,10 @@ class Estate:
             ]
             yield headquarters_pb2.ImportStaffRequest(rows=rows)
 
+        await send_all(self.headquarters.ImportStaff, staff(), OFFICE, TIMEOUT_S)
+        await self.set_prices(1)
+
+    async def _set_up(self) -> None:
         async def cards() -> AsyncIterator[headquarters_pb2.HeadquartersServiceImportCardsRequest]:
             rows = [
                 realtime_pb2.CardRow(number=card.number, balance=money(card.opening_minor))
@@ -207,10 +230,8 @@ class Estate:
             ]
             yield headquarters_pb2.HeadquartersServiceImportCardsRequest(import_id="all", rows=rows)
 
-        await self.set_profile(self.plan.profile)
-        await send_all(self.headquarters.ImportStaff, staff(), OFFICE, TIMEOUT_S)
-        await self.set_prices(1)
         await send_all(self.headquarters.ImportCards, cards(), OFFICE, TIMEOUT_S)
+        await self.set_profile(self.plan.profile)
         await self.set_gift_card(self.plan.gift_card)  # last: who shows them shows everything
 
     async def _until_shown(self, store: str, register: str) -> None:

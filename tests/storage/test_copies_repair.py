@@ -97,6 +97,16 @@ async def test_a_copy_whose_file_is_gone_stands_nowhere_and_is_read_on(
     assert (place.folder / "offline.db").is_file()
 
 
+async def test_a_copy_whose_file_goes_again_and_again_stands_again_each_time(place: Place) -> None:
+    package = make_snapshot(place.shelf, goods("APPLE"))
+    for _ in range(4):
+        await place.copy.apply(package)
+        await place.copy.left()
+        assert await place.copy.cursor() == package.cursor
+        (place.folder / (place.folder / "offline.db").readlink()).unlink()
+        assert await stands_nowhere(place)
+
+
 async def test_a_file_that_cannot_be_opened_is_set_aside_and_said(place: Place) -> None:
     await place.copy.apply(make_snapshot(place.shelf, goods("APPLE")))
     await place.copy.close()

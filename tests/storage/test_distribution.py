@@ -236,6 +236,20 @@ async def test_a_replica_ahead_of_its_log_makes_headquarters_begin_a_new_generat
     assert delta.base == package.cursor
 
 
+async def test_who_stands_where_headquarters_was_hears_that_a_new_generation_began(
+    office: Office,
+) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    told = office.distribution.news.version
+    ahead = replace(store.replica.at, sequence=99, digest=b"of a log that was lost")
+    package = await office.distribution.newest("S1", ahead)
+    assert package is not None
+    assert office.distribution.news.version > told
+    assert [each.cursor for each in await store.catch_up()] == [package.cursor]
+
+
 async def test_an_unknown_digest_gets_a_snapshot(office: Office) -> None:
     store = await office.replica("S1")
     await store.catch_up()

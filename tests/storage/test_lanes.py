@@ -117,11 +117,22 @@ async def test_a_register_that_claims_less_than_before_is_told_on(
     await channel.claim([claims(FIRST, 4)])
     await channel.moved()
     assert await alarms(channel) == set()
-    await channel.claim([claims(FIRST, 3)])
-    [head] = await channel.moved()
+    await channel.claim([claims(FIRST, 3), claims(SECOND, 0)])
+    [head, _] = await channel.moved()
     assert (head.alarms, head.claimed, head.heard) == (("LOST",), 4, True)
     await headquarters.claim([head])
     assert await alarms(headquarters) == {(FIRST.epoch, "LOST")}
+
+
+async def test_a_claim_that_a_link_kept_back_is_no_lost_tail(
+    open_engine: Opener, tmp_path: Path
+) -> None:
+    """A register that lost its tail was started again, and names a lane that nobody knows."""
+    channel = await opened(open_engine, tmp_path, last=False)
+    await channel.claim([claims(FIRST, 2), claims(SECOND, 1)])
+    await channel.claim([claims(FIRST, 1)])
+    await channel.claim([claims(FIRST, 2), claims(SECOND, 0)])
+    assert await alarms(channel) == set()
 
 
 async def test_a_channel_that_has_less_than_another_did_is_no_lost_tail(

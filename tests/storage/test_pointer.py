@@ -53,6 +53,15 @@ def test_a_file_or_a_name_that_is_gone_leads_nowhere(tmp_path: Path, gone: str) 
     assert pointer.target() is None
 
 
+def test_the_name_of_a_file_that_is_gone_is_not_given_to_the_next(tmp_path: Path) -> None:
+    """Whoever has the one that is gone open would remove the next when they leave."""
+    pointer = Pointer(tmp_path / "offline.db")
+    first = made(pointer, "first")
+    pointer.switch(first)
+    first.unlink()
+    assert pointer.next() != first
+
+
 def test_what_is_set_aside_is_kept_once(tmp_path: Path) -> None:
     pointer = Pointer(tmp_path / "offline.db")
     for text in ("first", "second"):

@@ -5,6 +5,7 @@ at once and by a journal entry, so that no lock that was granted and never heard
 """
 
 import asyncio
+import logging
 import random
 from dataclasses import dataclass
 
@@ -20,8 +21,11 @@ from stillopen.register.online import Online, balance_of, blocks
 from stillopen.rpc.wire import duration_from
 from stillopen.storage.engine import Session
 
+LOG = logging.getLogger("stillopen.register")
 RELEASES_MAX = 1_000
 RELEASE_TIMEOUT_S = 5.0
+FORGET_AGAIN_S = 5.0
+"""Between tries to write down that a lock is given up."""
 
 _REFUSED_FOR_SURE = {
     Reason.CARD_UNKNOWN,
@@ -39,6 +43,16 @@ _REFUSED_FOR_SURE = {
     Reason.HEADQUARTERS_RECOVERING,
 }
 """Headquarters said no and keeps the key as ended: there is nothing to unlock."""
+
+
+_NOBODY_KNOWS = {Reason.INTERNAL, Reason.DATABASE_DAMAGED}
+"""Something failed on the way or at headquarters, before the lock was granted or after."""
+
+
+def _is_refused_for_sure(error: StillopenError) -> bool:
+    if isinstance(error, Misuse):
+        return error.reason not in _NOBODY_KNOWS
+    return error.reason in _REFUSED_FOR_SURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,9 @@ class Cards:
         self._clock = clock
         self._rng = rng
         self._releases: asyncio.Queue[bytes] = asyncio.Queue(RELEASES_MAX)
+        self._unforgotten: dict[bytes, str] = {}
+        """Keys that are to be given up and could not be written: their sales. Locks may wait."""
+        self._to_forget = asyncio.Event()
 
     async def lock(self, wanted: LockRequest, number: str) -> Granted:
         """Locks the card; Refused with the trade's reason, OFFLINE or HEADQUARTERS_UNREACHABLE.
@@ -84,8 +101,7 @@ class Cards:
                 lambda timeout_s: self._online.lock_card(wanted, number, timeout_s)
             )
         except StillopenError as error:
-            sure = error.reason in _REFUSED_FOR_SURE or isinstance(error, Misuse)
-            await self.forget(key, transaction, journaled=not sure)
+            await self.forget(key, transaction, journaled=not _is_refused_for_sure(error))
             raise
         if not blocks(lock):
             await self.forget(key, transaction, journaled=True)
@@ -106,7 +122,13 @@ class Cards:
             else:
                 intents.done(session, lock_key)
 
-        await self._journal.engine.write(put)
+        try:
+            await self._journal.engine.write(put)
+        except Exception:
+            self._unforgotten[lock_key] = transaction_id
+            self._to_forget.set()
+            raise
+        self._unforgotten.pop(lock_key, None)
         if journaled:
             self._journal.news.tell()
             self.release(lock_key)
@@ -116,6 +138,21 @@ class Cards:
         wanting = await self._journal.engine.read(intents.orphans)
         for lock_key, transaction_id in wanting:
             await self.forget(lock_key, transaction_id, journaled=True)
+
+    async def forget_later(self) -> None:
+        """Gives up what could not be written in its time, because the disk failed or was full.
+
+        Without that the lock would hold its card until the next start, or for lease and grace.
+        """
+        while True:
+            await self._to_forget.wait()
+            await asyncio.sleep(FORGET_AGAIN_S)
+            self._to_forget.clear()
+            for lock_key, transaction_id in list(self._unforgotten.items()):
+                try:
+                    await self.forget(lock_key, transaction_id, journaled=True)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                    LOG.warning("a lock is given up later: %s", error)
 
     def give_up(self, session: Session, lock_key: bytes, transaction_id: str) -> None:
         """Journals, in the caller's transaction, that a lock is given up."""

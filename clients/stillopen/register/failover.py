@@ -135,10 +135,20 @@ class Failover:
         """
         if not self._offline_and_heard:
             return await self.ask(online, offline)
-        try:
-            return await online(self._profile().timeout_s)
-        except Unreachable:
-            return await offline()
+        return await self._all_the_same(online, offline)
+
+    async def first(
+        self,
+        online: Callable[[float], Awaitable[T]],
+        offline: Callable[[], Awaitable[T]],
+    ) -> T:
+        """As `ask`, for the sign-in: a new register that is offline asks all the same.
+
+        It has no stream before somebody signed in, so nothing else would bring it back.
+        """
+        if self.begun or self.state.mode is not Mode.OFFLINE:
+            return await self.ask(online, offline)
+        return await self._all_the_same(online, offline)
 
     async def realtime(
         self, call: Callable[[float], Awaitable[T]], *, over_link: bool = False
@@ -172,6 +182,16 @@ class Failover:
         self._note_headquarters(reachable=True)
         return answer
 
+    async def _all_the_same(
+        self,
+        online: Callable[[float], Awaitable[T]],
+        offline: Callable[[], Awaitable[T]],
+    ) -> T:
+        try:
+            return await online(self._profile().timeout_s)
+        except Unreachable:
+            return await offline()
+
     def sale_begins(self) -> None:
         """The moment at which a register may come back by itself.
 
@@ -204,10 +224,13 @@ class Failover:
                 connectivity.health_checked(self.state, profile, well=well, now=self.now())
             )
 
-    async def switch(self, *, connect: bool, signed_in: bool) -> None:
+    async def switch(
+        self, *, connect: bool, signed_in: bool, keep: Callable[[bool], Awaitable[None]]
+    ) -> None:
         """Operation 917, or the cashier's answer; connecting raises Unreachable without a channel.
 
-        Refused NOT_SIGNED_IN when nobody is and the profile wants somebody to disconnect.
+        Refused NOT_SIGNED_IN when nobody is and the profile wants somebody to disconnect. `keep`
+        writes down whether the register is disconnected by hand; what it raises changes nothing.
         """
         allowed = signed_in or self._profile().allow_manual_offline_before_sign_in
         if not connect and not allowed:
@@ -216,8 +239,15 @@ class Failover:
             gone = await health_error(self._channel, self._profile().timeout_s)
             if gone is not None:
                 raise gone
-        self._become(connectivity.switched(self.state, connect=connect, now=self.now()))
+        manual = self._switched(connect=connect).mode is Mode.OFFLINE_MANUAL
+        await keep(manual)
+        self._become(self._switched(connect=connect))
+        if (self.state.mode is Mode.OFFLINE_MANUAL) is not manual:  # the mode changed meanwhile
+            await keep(not manual)
         self._link.allow(self.begun and self.state.mode is not Mode.OFFLINE_MANUAL)
+
+    def _switched(self, *, connect: bool) -> connectivity.Connectivity:
+        return connectivity.switched(self.state, connect=connect, now=self.now())
 
     def begin(self) -> None:
         """Somebody signed in for the first time: delivery begins."""

@@ -58,7 +58,7 @@ class Lookups:
             self._check_ready()
             return await self._sign_ins.sign_in(staff_id, password)
 
-        return await self._failover.ask(
+        return await self._failover.first(
             lambda timeout_s: self._online.sign_in(staff_id, password, timeout_s), offline
         )
 

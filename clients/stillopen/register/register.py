@@ -28,7 +28,6 @@ from stillopen.core.purpose import CardKind
 from stillopen.core.sale import ReturnOf, Sale, SaleState
 from stillopen.register.cards import Cards
 from stillopen.register.completion import Completion
-from stillopen.register.connectivity import Mode
 from stillopen.register.customers import Customers
 from stillopen.register.deliveries import Deliveries
 from stillopen.register.failover import Failover
@@ -137,6 +136,7 @@ class Register:
         loops: list[Loop] = [
             self._link.run,
             self._cards.run_releases,
+            self._cards.forget_later,
             self.suspended.handing.run,
             partial(upkeep.pass_on, self.suspended.handing.news, self.news),
             partial(upkeep.pass_on, self.suspended.handing.handed, self.news),
@@ -360,9 +360,11 @@ class Register:
         """
         if self.writes.person is not None and not self.failover.state.asks:
             self.writes.check_allowed(None, "SWITCH_CONNECTION")
-        await self.failover.switch(connect=connect, signed_in=self.writes.person is not None)
-        manual = self.failover.state.mode is Mode.OFFLINE_MANUAL
-        await self.journal.set("manual_offline", "yes" if manual else "")
+        await self.failover.switch(
+            connect=connect,
+            signed_in=self.writes.person is not None,
+            keep=lambda manual: self.journal.set("manual_offline", "yes" if manual else ""),
+        )
         self.news.tell()
 
     async def status(self) -> Status:

@@ -138,6 +138,12 @@ def blocker(locks: Iterable[Lock], mine: bytes, now_s: float) -> Lock | None:
     return next((k for k in locks if k.lock_key != mine and k.blocks(now_s)), None)
 
 
+def lapsed(locks: Iterable[Lock], now_s: float) -> tuple[Lock, ...]:
+    """The open locks that block no more, ended."""
+    over = (k for k in locks if k.state is LockState.OPEN and not k.blocks(now_s))
+    return tuple(k.ended(EndReason.LAPSED) for k in over)
+
+
 def free_minor(card: Card, locks: Iterable[Lock], mine: bytes, now_s: float) -> int:
     """What the holder of `mine` could have of the card now (rule 2)."""
     held = sum(

@@ -2,7 +2,8 @@
 
 1. Two lanes that name one parent come from one image: CLONED. Two that name none: REPLACED.
 2. A lane that goes on beyond what its child names as its last: RESTORED, whichever came first.
-3. A register that claims a shorter lane than before: LOST.
+3. A register that claims a shorter lane than before when it was started again: LOST. What comes of
+   a process that is known already was said before, and a link kept it back.
 4. Headquarters that has less than it once acknowledged was restored from an old copy, and waits for
    what it had.
 """

@@ -176,6 +176,8 @@ class Distribution:
 
         generations = {planned.wanted.log.end.generation, planned.wanted.at.generation}
         await self.stock.commit([built], generations, put)
+        if planned.begins:
+            self.news.tell()  # who stands in the log before this one has not all that there is
         return built
 
     # Runs

@@ -11,6 +11,7 @@ from stillopen.core.card import (
     check_state,
     decide_end,
     free_minor,
+    lapsed,
 )
 from stillopen.core.card_number import card_id as card_name
 from stillopen.core.card_number import look_up_digest, look_up_value, read_any, read_number
@@ -35,6 +36,7 @@ from stillopen.realtime.tables import (
     locks_of,
     move_money,
     put_lock,
+    put_locks,
     put_state,
     save_clock,
 )
@@ -145,6 +147,9 @@ async def adjust(
         free = free_minor(found, locks, b"", now_s)
         if -change.minor > free:
             raise Refused(Reason.INSUFFICIENT_BALANCE, "less than that is free on the card")
+        if change.minor < 0 or found.kind is CardKind.CREDIT_MEMO:
+            # A sale that renewed one later would be confirmed for what is not there any more.
+            put_locks(session, lapsed(locks, now_s))
         move_money(session, found.card_id, change, "ADJUST", source, "", wall_s)
         _note(session, found.card_id, "ADJUST", person, wall_s)
         return replace(found, balance=found.balance + change)

@@ -163,7 +163,12 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     ) -> realtime_pb2.UnlockCardResponse:
         """Ends a lock, known or not."""
         caller = self._gate.person(context, Permission.UNLOCK_CARD, _REGISTER)
-        ended = await self._guarded(caller, lambda: to_its_end(self._end(caller, request)))
+
+        def end() -> Awaitable[list[LockNow]]:
+            return to_its_end(self._end(caller, request))
+
+        # A key cannot be guessed: a register that guessed numbers still gives its cards back.
+        ended = await (end() if caller.kind is _REGISTER else self._guarded(caller, end))
         return realtime_pb2.UnlockCardResponse(
             lock=_lock_message(ended[0]), locks=[_lock_message(each) for each in ended]
         )

@@ -257,7 +257,8 @@ async def _open_or_begin(
 
 def _unpack(shelf: Shelf, package: Package, database: Path) -> None:
     """Unpacks and checks it; every way in which it is not what it was said to be is Refused."""
-    if unpack(shelf.path(package.name), database) != package.cursor.digest:
+    stays = package.base is None  # the database of a snapshot becomes the replica's
+    if unpack(shelf.path(package.name), database, durable=stays) != package.cursor.digest:
         raise damaged("it does not have its digest")
     check_package(database, package)
 

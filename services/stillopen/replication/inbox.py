@@ -109,7 +109,13 @@ class Inbox:
         def put(session: Session) -> tuple[list[Lane], list[Stored]]:
             for head in heads if by_file else ():
                 lanes.begin(session, head.lane, NEVER_S, last=self._last)
-            moved = [h.lane for h in heads if lanes.claim(session, h, wall_s, last=self._last)]
+            # What a process that is known claims less of, it said before and a link kept it back.
+            anew = not self._last and lanes.is_new(session, [head.lane for head in heads])
+            moved = [
+                head.lane
+                for head in heads
+                if lanes.claim(session, head, wall_s, last=self._last, compares=anew)
+            ]
             return moved, [lanes.stored(session, head.lane) for head in heads]
 
         if not heads:

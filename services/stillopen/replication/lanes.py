@@ -45,8 +45,19 @@ def lane_key(lane: Lane) -> tuple[str, str]:
     return lane.register_id, epoch_text(lane.epoch)
 
 
-def claim(session: Session, head: Head, wall_s: float, *, last: bool) -> bool:
-    """Notes a claim; returns whether more is known of the lane's entries than before."""
+def is_new(session: Session, lanes: list[Lane]) -> bool:
+    """Whether one of them was never heard of: a register's process says its first word."""
+    query = "SELECT 1 FROM lane WHERE register_id = ? AND epoch = ?"
+    return any(not session.one(query, *lane_key(lane)) for lane in lanes)
+
+
+def claim(
+    session: Session, head: Head, wall_s: float, *, last: bool, compares: bool = False
+) -> bool:
+    """Notes a claim; returns whether more is known of the lane's entries than before.
+
+    `compares` says that a claim of less is an alarm.
+    """
     key = lane_key(head.lane)
     row = session.one(
         "SELECT through, head, recover_waived FROM lane WHERE register_id = ? AND epoch = ?", *key
@@ -85,7 +96,7 @@ def claim(session: Session, head: Head, wall_s: float, *, last: bool) -> bool:
         for kind in head.alarms:
             detail = "seen by the channel of the register"
             raise_alarm(session, Alarm(head.lane, AlarmKind(kind), detail), wall_s)
-    else:
+    elif compares:
         raise_alarm(session, shorter(head, before, through), wall_s)
     if head.length > before:
         note_growth(session, head.lane, head.length, wall_s)

@@ -6,6 +6,7 @@ Which rows it carries is decided when it is built; whoever passes it on leaves i
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from stillopen.replication.ports import Cursor, Package, file_name
@@ -61,11 +62,13 @@ class Built:
     removed: int = 0
 
 
+@lru_cache(maxsize=4)
 def snapshot_statements(version: int) -> tuple[str, ...]:
     """What makes the tables of a snapshot: those of a replica, indexes and all."""
     return (FACTS, *(each for table in tables_at(version) for each in table.create()))
 
 
+@lru_cache(maxsize=4)
 def delta_statements(version: int) -> tuple[str, ...]:
     """The same of a delta: no indexes, its rows are read once."""
     return (FACTS, REMOVED, *(table.create()[0] for table in tables_at(version)))

@@ -1,5 +1,7 @@
 """How a package becomes what a replica shows: whole, in the transaction that moves the cursor."""
 
+from functools import lru_cache
+
 from stillopen.replication.package_log import generation_text
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.replica_tables import complete
@@ -42,16 +44,21 @@ def begin_replica(session: Session, at: Cursor, version: int) -> None:
 def apply_delta(session: Session, package: Package) -> None:
     """Applies a delta that stands in schema `package`: a few statements, however many rows."""
     check_way(where_it_stands(session), package)
+    removed = {name for (name,) in session.all("SELECT DISTINCT table_name FROM package.removed")}
+    brought = session.all("SELECT name FROM package.package WHERE value <> '0'")
     for table in tables_at(package.cursor.scope.version):
-        session.run(
-            f"DELETE FROM {table.name} WHERE {table.key} IN"  # noqa: S608 - constants
-            " (SELECT key FROM package.removed WHERE table_name = ?)",
-            table.name,
-        )
-        session.run(_put(table))
+        if table.name in removed:
+            session.run(
+                f"DELETE FROM {table.name} WHERE {table.key} IN"  # noqa: S608 - constants
+                " (SELECT key FROM package.removed WHERE table_name = ?)",
+                table.name,
+            )
+        if (f"rows.{table.name}",) in brought:
+            session.run(_put(table))
     _move(session, package.cursor)
 
 
+@lru_cache(maxsize=32)
 def _put(table: Table) -> str:
     names = ", ".join(table.names)
     others = ", ".join(f"{name} = excluded.{name}" for name in table.names[1:])

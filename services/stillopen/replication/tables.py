@@ -8,6 +8,7 @@ software reads older files and older software is given what it knows.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 ALL_JOBS = 9999
 CUSTOMERS, PRICES, PRODUCTS, STAFF, CHANNELS, TAX, REGISTERS, GLOBAL = (
@@ -195,4 +196,9 @@ CREATE_STEP = tuple(statement for table in TABLES for statement in table.create(
 
 def tables_at(version: int) -> tuple[Table, ...]:
     """The tables of a version of the description."""
-    return tuple(table.at(version) for table in TABLES if table.since <= version)
+    return _at(TABLES, version)
+
+
+@lru_cache(maxsize=16)  # versions are what peers say they are
+def _at(tables: tuple[Table, ...], version: int) -> tuple[Table, ...]:
+    return tuple(table.at(version) for table in tables if table.since <= version)

@@ -38,11 +38,15 @@ class Packed:
 
 
 class Written:
-    """A new file that its owner alone may read, flushed a part at a time. Use it with `with`."""
+    """A new file that its owner alone may read, flushed a part at a time. Use it with `with`.
 
-    def __init__(self, path: Path) -> None:
+    What is read once and removed need not be durable.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._durable = durable
         self._unflushed = 0
         self._digest = hashlib.sha256()
         self.size = 0
@@ -74,7 +78,8 @@ class Written:
 
     def _flush(self, sync: Callable[[int], None]) -> None:
         self._file.flush()
-        sync(self._file.fileno())
+        if self._durable:
+            sync(self._file.fileno())
         self._unflushed = 0
 
 
@@ -116,8 +121,10 @@ def digest_of(package: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def unpack(package: Path, target: Path, unpacked_max: int = UNPACKED_BYTES_MAX) -> bytes:
-    """Writes the database of a package, durable, and returns the digest of the package.
+def unpack(
+    package: Path, target: Path, unpacked_max: int = UNPACKED_BYTES_MAX, *, durable: bool = True
+) -> bytes:
+    """Writes the database of a package and returns the digest of the package.
 
     Refused PACKAGE_DAMAGED for bytes that are no package or unpack to more than they may, DISK_FULL
     when there is no room. The target is then a part of a file, for the caller to remove.
@@ -127,7 +134,7 @@ def unpack(package: Path, target: Path, unpacked_max: int = UNPACKED_BYTES_MAX) 
         check_room(target.parent, size)
         passed = _Read(source)
         try:
-            with Written(target) as file:
+            with Written(target, durable=durable) as file:
                 _unpack(passed, file, size)
         except zstandard.ZstdError as error:
             raise damaged(str(error)) from None

@@ -27,8 +27,12 @@ class Pointer:
         return target if target.is_file() else None
 
     def next(self) -> Path:
-        """A name for the next file."""
-        numbers = [self._number(each) for each in self._files()]
+        """A name for the next file; never that of one which is gone.
+
+        Whoever has the one that is gone open removes it by its name when they leave.
+        """
+        led = [self.path.readlink()] if self.path.is_symlink() else []
+        numbers = [self._number(each) for each in (*self._files(), *led)]
         return self._file(max(numbers, default=0) + 1)
 
     def switch(self, target: Path) -> None:
