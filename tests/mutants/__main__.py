@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from tests.mutants.patches import Mutant, UnreadableError, read_mutants
 from tests.mutants.report import explained, put_markdown, summary, table_of
 from tests.mutants.trial import Trial, try_out
-from tests.sim.seeds import regression_seeds
 from tests.support.repository import ROOT
 
 SEEDS_MAX = 400
@@ -29,7 +29,7 @@ class Asked:
 
     mutants: list[Mutant]
     tree: Path
-    seeds: list[int]
+    seeds: Sequence[int]
     as_json: bool
     as_markdown: bool
 
@@ -71,11 +71,10 @@ def _asked() -> Asked:
         wanted.error(f"there is no mutant {', '.join(sorted(missing))}; there are {sorted(names)}")
     if given.only and given.markdown:
         wanted.error("the table has all mutants: --markdown and --only do not go together")
-    seeds = [*regression_seeds(), *range(given.first, given.first + given.seeds)]
     return Asked(
         [mutant for mutant in mutants if not given.only or mutant.name in given.only],
         given.tree.resolve(),
-        list(dict.fromkeys(seeds))[: given.seeds],
+        range(given.first, given.first + given.seeds),
         given.json,
         given.markdown,
     )

@@ -18,6 +18,8 @@ from tests.sim.stakes import at_stake
 from stillopen.core import card
 from stillopen.register import register
 
+LENGTH = 1.0
+"""Of the days that are played: those of the long run in docs/proof.md."""
 SEED_S_MAX = 40
 """Of a processor, for a seed: with a mutant in it, it may never end."""
 _CRASH = re.compile(
@@ -55,7 +57,7 @@ def _told(seeds: list[int], by: set[str]) -> Iterator[dict[str, object]]:
 def _played(seed: int) -> tuple[list[str], list[str]]:
     signal.setitimer(signal.ITIMER_PROF, SEED_S_MAX)
     try:
-        played = play.play(seed)
+        played = play.play(seed, LENGTH)
         return violations(played.record), sorted(at_stake(played))
     except KeyboardInterrupt:  # the alarm: no loop and no task keeps that to itself
         return [f"Endless: the seed {seed} took more than {SEED_S_MAX} s"], []

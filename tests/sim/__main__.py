@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from tests.sim.calamities import CALAMITIES
 from tests.sim.checkers import CHECKS
+from tests.sim.drawing import LENGTH
 from tests.sim.seeds import keep, regression_seeds
 from tests.sim.tally import Tally, outcomes
 
@@ -24,12 +25,16 @@ def main() -> int:
     wanted.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="how many at a time"
     )
+    wanted.add_argument(
+        "--length", type=float, default=LENGTH, metavar="F", help="of days: 1 is 8 to 30 s of storm"
+    )
     wanted.add_argument("--json", action="store_true", help="print nothing but the last line")
     asked = wanted.parse_args()
-    seeds = [asked.seed]
+    first = asked.first if asked.seed is None else asked.seed
+    drawn = range(first, first + (asked.seeds if asked.seed is None else 1))
+    seeds = [(each, asked.length) for each in drawn]
     if asked.seed is None:
-        drawn = range(asked.first, asked.first + asked.seeds)
-        seeds = list(dict.fromkeys([*regression_seeds(), *drawn]))
+        seeds = list(dict.fromkeys([*regression_seeds(), *seeds]))
     began_s = time.perf_counter()
     tally = Tally()
     with Progress(console=Console(stderr=True)) as progress:
@@ -64,12 +69,13 @@ def _show(tally: Tally) -> None:
 
 def _explain(tally: Tally, *, is_new: bool) -> None:
     out = Console(stderr=True)
-    for seed, line in sorted(tally.violations):
+    for (seed, _), line in sorted(tally.violations):
         out.print(f"seed {seed}: {line}", soft_wrap=True, markup=False)
     first = dict(sorted(tally.violations, reverse=True))
-    for seed in sorted(first):
-        out.print(f"replay with: python -m tests.sim --seed {seed}", soft_wrap=True)
-        if is_new and keep(seed, first[seed]):
+    for seed, length in sorted(first):
+        which = f"--seed {seed}" + (f" --length {length:g}" if length != LENGTH else "")
+        out.print(f"replay with: python -m tests.sim {which}", soft_wrap=True)
+        if is_new and keep(seed, length, first[seed, length]):
             out.print(f"seed {seed} runs for ever now: tests/sim/seeds.txt", soft_wrap=True)
 
 

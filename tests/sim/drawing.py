@@ -15,8 +15,10 @@ from tests.sim.world import Plan
 
 from stillopen.core.parameters import CardParameters, OfflineProfile
 
-LONG, LARGE, CALAMITOUS = 0.02, 0.02, 0.3
+LONG, LARGE, CALAMITOUS = 0.01, 0.02, 0.3
 """How many days are long, how many estates large, and on how many days calamities befall one."""
+LENGTH = 0.5
+"""Of a brief day: at 1 its storm lasts 8 to 30 seconds."""
 _TERMS = CardParameters(conclude_within_s=12.0, lease_s=4.0, grace_s=30.0, settle_margin_s=20.0)
 _SHAPES = ((2,), (3,), (1, 1), (2, 1), (2, 2))
 _LARGE_SHAPES = ((4, 3, 3), (6, 6), (9, 6, 5))
@@ -32,12 +34,12 @@ class Day:
     calamity: Calamity = NO_CALAMITY
 
 
-def drawn_day(seed: int) -> Day:
-    """The same seed draws the same day."""
+def drawn_day(seed: int, length: float = LENGTH) -> Day:
+    """The same seed draws the same day; of another length it is another."""
     rng = random.Random(f"{seed}/day")  # noqa: S311 - repeatable
     is_long = rng.random() < LONG
     plan = _drawn_plan(rng, is_long=is_long)
-    weather = drawn_weather(rng) if is_long else _brief(drawn_weather(rng), rng)
+    weather = drawn_weather(rng) if is_long else _brief(drawn_weather(rng), rng, length)
     fate = random.Random(f"{seed}/calamity")  # noqa: S311 - repeatable
     calamity = NO_CALAMITY
     if fate.random() < CALAMITOUS:
@@ -108,11 +110,11 @@ def _drawn_habits(rng: random.Random, *, is_long: bool) -> Habits:
     )
 
 
-def _brief(weather: Weather, rng: random.Random) -> Weather:
+def _brief(weather: Weather, rng: random.Random, length: float) -> Weather:
     """The same weather in a tenth of the time."""
     return replace(
         weather,
-        duration_s=rng.uniform(8, 30),
+        duration_s=length * rng.uniform(8, 30),
         messages=replace(weather.messages, delay_s=(0.0, weather.messages.delay_s[1] / 5)),
         often=weather.often.times(10),
         cut_s=(0.3, 6.0),

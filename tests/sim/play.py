@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.sim.audit import compare, drain, note_waiting, read_all, read_carts
 from tests.sim.calamities import NO_CALAMITY, Calamities, Calamity
 from tests.sim.clearing import clear_up
-from tests.sim.drawing import drawn_day
+from tests.sim.drawing import LENGTH, drawn_day
 from tests.sim.drive import is_of_a_drive
 from tests.sim.habits import Habits
 from tests.sim.history import Answers, History, now_s
@@ -44,9 +44,9 @@ class Played:
     virtual_s: float
 
 
-def play(seed: int) -> Played:
+def play(seed: int, length: float = LENGTH) -> Played:
     """Plays a seed; the same seed gives the same history."""
-    day = drawn_day(seed)
+    day = drawn_day(seed, length)
     return play_with(seed, day.plan, day.weather, day.habits, day.calamity)
 
 

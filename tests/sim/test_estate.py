@@ -68,9 +68,9 @@ class TestTheLastQuarter(Quarter, first=3 * SEEDS_A_QUARTER):
     pass
 
 
-@pytest.mark.parametrize("seed", list(REGRESSIONS), ids=[str(seed) for seed in REGRESSIONS])
-def test_a_seed_that_once_broke_a_promise_breaks_none(seed: int) -> None:
-    assert outcome(seed).violations == ()
+@pytest.mark.parametrize(("seed", "length"), list(REGRESSIONS))
+def test_a_seed_that_once_broke_a_promise_breaks_none(seed: int, length: float) -> None:
+    assert outcome(seed, length).violations == ()
 
 
 def test_one_seed_is_one_history_and_another_is_another() -> None:
