@@ -341,3 +341,19 @@ def test_the_log_outlives_the_process_and_names_each_change() -> None:
         ]
 
     act(story, fresh=True)
+
+
+def test_a_card_call_at_a_channel_that_lost_its_master_data_moves_the_register_offline() -> None:
+    async def story(scene: Scene) -> None:
+        till = scene.till
+        sale = await till.line(await till.begin())
+        scene.cut_headquarters(Cut.SILENT)
+        channel = scene.estate.processes[till.store]
+        channel.crash()
+        (scene.estate.folder / till.store / "replica.db").resolve().unlink()
+        await channel.start()  # it knows no register until headquarters has sent the data anew
+        assert await refusal(till.card(sale)) == "OFFLINE"
+        assert (await till.status()).mode == OFFLINE
+        assert (await till.complete(await till.cash(sale))).receipt.receipt_number
+
+    act(story)

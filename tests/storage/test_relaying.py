@@ -223,6 +223,42 @@ async def test_registers_that_read_an_older_version_get_it_from_a_newer_channel(
     assert (delta.cursor.scope, delta.base is None) == (OLDER, False)
 
 
+@pytest.mark.parametrize("place", ["headquarters", "channel"])
+async def test_who_comes_from_another_log_is_not_taken_through_what_was_long_ago(
+    office: Office, place: str
+) -> None:
+    store = await office.replica("S1")
+    for code in ("APPLE", "PEAR", "PLUM"):
+        await office.run()
+        await store.catch_up()
+        await office.product(code)
+    at = store.replica.at
+    elsewhere = Cursor(99, 4, b"of a log that was lost")
+    source = office.distribution if place == "headquarters" else lines_of(store)
+    newcomer = await source.newest("R1" if place == "channel" else "S1", Cursor())
+    assert newcomer is not None
+    assert newcomer.cursor.sequence < at.sequence  # deltas follow
+    package = await source.newest("R1" if place == "channel" else "S1", elsewhere)
+    assert package is not None
+    assert (package.base, package.cursor.sequence) == (None, at.sequence)
+
+
+async def test_a_newcomer_is_not_taken_through_what_was_long_ago(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await office.replica("S1")
+    for code in ("APPLE", "PEAR"):
+        await office.run()
+        await store.catch_up()
+        await office.product(code)
+    till = await office.till("R1", store)
+    assert [each.base is None for each in await till.catch_up()] == [True, False]
+    monkeypatch.setattr("stillopen.replication.fresh.FRESH_S", -1.0)  # it was made long ago
+    another = await office.till("R2", store)
+    assert [each.base for each in await another.catch_up()] == [None]
+    assert await another.rows() == await till.rows()
+
+
 async def test_a_register_that_knows_more_than_its_channel_makes_it_build_nothing(
     office: Office,
 ) -> None:

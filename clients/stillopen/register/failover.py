@@ -113,9 +113,7 @@ class Failover:
                 if last:
                     break
             except Misuse as error:
-                if error.reason is not Reason.CALLER_UNKNOWN:
-                    raise
-                # The channel does not know this register, or no longer. The shop is still open.
+                self._check_unknown(error)
                 self._failed(error.reason, began_s, tries)
                 break
             else:
@@ -168,13 +166,15 @@ class Failover:
         except Refused as error:
             self._note_headquarters(reachable=error.reason is not Reason.HEADQUARTERS_UNREACHABLE)
             raise
+        except Misuse as error:
+            self._check_unknown(error)
+            self._failed(error.reason, began_s, profile.retry_count_to_offline)
+            raise _gone_offline() from None
         except Unreachable:
             gone = await health_error(self._channel, profile.timeout_s * (1 - REALTIME_SHARE))
             if isinstance(gone, Unreachable):
                 self._failed(gone.reason, began_s, profile.retry_count_to_offline)
-                raise Refused(
-                    Reason.OFFLINE, "the register has gone offline; cards need headquarters"
-                ) from None
+                raise _gone_offline() from None
             self._note_headquarters(reachable=False)
             raise Refused(
                 Reason.HEADQUARTERS_UNREACHABLE, "the channel is well but cards do not answer"
@@ -191,6 +191,17 @@ class Failover:
             return await online(self._profile().timeout_s)
         except Unreachable:
             return await offline()
+        except Misuse as error:
+            self._check_unknown(error)
+            return await offline()
+
+    def _check_unknown(self, error: Misuse) -> None:
+        """Lets pass only that the channel does not know this register, or not now.
+
+        Its copy of master data may be damaged, or be new. The shop is still open.
+        """
+        if error.reason is not Reason.CALLER_UNKNOWN:
+            raise error
 
     def sale_begins(self) -> None:
         """The moment at which a register may come back by itself.
@@ -307,3 +318,7 @@ class Failover:
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _gone_offline() -> Refused:
+    return Refused(Reason.OFFLINE, "the register has gone offline; cards need headquarters")

@@ -10,6 +10,7 @@ from functools import partial
 from stillopen.core.errors import Misuse, Reason, Refused, StillopenError
 from stillopen.replication import package_log
 from stillopen.replication.copies import Copy
+from stillopen.replication.fresh import Fresh
 from stillopen.replication.package_log import Needs
 from stillopen.replication.packages import (
     Filled,
@@ -32,6 +33,7 @@ class Line:
     def __init__(self, copy: Copy, engine: Engine) -> None:
         self.copy = copy
         self._engine = engine
+        self._fresh = Fresh()
         self._building = asyncio.Lock()
 
     async def take(self, package: Package, show: Callable[[Package], Awaitable[None]]) -> None:
@@ -46,6 +48,7 @@ class Line:
             raise
         if package.base is None:
             await self._change(partial(_begin, package=package, before=before))
+            self._fresh.note(package.cursor.generation)
 
     def needs(self, package: Package) -> bool:
         """Whether it is not there yet, and could be used."""
@@ -62,8 +65,7 @@ class Line:
             return None  # it knows more than this channel, which is catching up
         found = await self._look(cursor)
         if found is Needs.SNAPSHOT and not self.copy.damage:
-            await self._make_snapshot(cursor)
-            found = await self._look(cursor)
+            found = await self._make_snapshot(cursor)
         return found if isinstance(found, Package) else None
 
     async def check(self, cursor: Cursor) -> None:
@@ -87,20 +89,23 @@ class Line:
         if not at.generation:
             return Needs.NOTHING
         while True:
-            found = await self._engine.read(partial(package_log.next_package, end=at, at=cursor))
+            fresh = self._fresh.generations()
+            find = partial(package_log.next_package, end=at, at=cursor, fresh=fresh)
+            found = await self._engine.read(find)
             if not isinstance(found, Package) or self.copy.shelf.has(found.name, found.size):
                 return found
             await self._forget(found)
 
-    async def _make_snapshot(self, cursor: Cursor) -> None:
+    async def _make_snapshot(self, cursor: Cursor) -> Package | Needs:
         copy = self.copy
 
         def fill(session: Session) -> Filled:
             return fill_snapshot(session, Selection(), where_it_stands(session))
 
         async with self._building:
-            if await self._look(cursor) is not Needs.SNAPSHOT:
-                return  # made for another one meanwhile
+            found = await self._look(cursor)
+            if found is not Needs.SNAPSHOT:
+                return found  # made for another one meanwhile
             statements = snapshot_statements(copy.at.scope.version)
             try:
                 built = await copy.shelf.off_loop(
@@ -111,11 +116,13 @@ class Line:
             except Misuse as error:
                 raise copy.damaged(error) from None
             if built is None:
-                return
+                return Needs.NOTHING
             if built.package.cursor.generation == copy.at.generation:
                 await self._change(partial(package_log.keep_snapshot, package=built.package))
-            else:  # another log came meanwhile
-                await copy.shelf.remove([built.package.name])
+                self._fresh.note(built.package.cursor.generation)
+                return built.package
+            await copy.shelf.remove([built.package.name])  # another log came meanwhile
+            return Needs.NOTHING
 
     async def _forget(self, package: Package) -> None:
         await self._change(partial(package_log.drop, package=package))

@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from stillopen.core.errors import StillopenError
@@ -50,6 +51,7 @@ from stillopen.headquarters.distribution_snapshots import (
 )
 from stillopen.headquarters.distribution_stock import Stock
 from stillopen.replication import package_log
+from stillopen.replication.fresh import Fresh
 from stillopen.replication.news import News
 from stillopen.replication.package_log import Needs
 from stillopen.replication.packages import Built
@@ -90,6 +92,7 @@ class Distribution:
         """Told when there is a package that was not there before."""
         self.heard = Heard(engine, clock)
         self.stock = Stock(engine, database, shelf)
+        self._fresh = Fresh()
         self._rng = rng
         self._delta_rows_min = delta_rows_min
         self._one_at_a_time = asyncio.Lock()
@@ -114,8 +117,7 @@ class Distribution:
         found = await self._next(caller, at)
         if found is Needs.SNAPSHOT:
             # It is kept for the next who asks, also when this stream ends meanwhile.
-            await to_its_end(self._make_snapshot(caller, at))
-            found = await self._next(caller, at)
+            found = await to_its_end(self._make_snapshot(caller, at))
         package = found if isinstance(found, Package) else None
         self.heard.sends(caller, at.scope, package)
         return package
@@ -153,14 +155,19 @@ class Distribution:
 
     async def _next(self, store_id: str, cursor: Cursor) -> Package | Needs:
         while True:
-            found = await self.engine.read(lambda session: next_for(session, store_id, cursor))
+            find = partial(
+                next_for, store_id=store_id, cursor=cursor, fresh=self._fresh.generations()
+            )
+            found = await self.engine.read(find)
             if not isinstance(found, Package) or await self.stock.has(found):
                 return found
 
-    async def _make_snapshot(self, store_id: str, cursor: Cursor) -> None:
+    async def _make_snapshot(self, store_id: str, cursor: Cursor) -> Package | Needs:
         async with self._one_at_a_time:
-            if await self._next(store_id, cursor) is Needs.SNAPSHOT:  # else somebody was first
-                await self._build_snapshot(store_id, cursor)
+            found = await self._next(store_id, cursor)
+            if found is not Needs.SNAPSHOT:
+                return found  # somebody was first
+            return (await self._build_snapshot(store_id, cursor)).package
 
     async def _build_snapshot(self, store_id: str, cursor: Cursor) -> Built:
         loop = asyncio.get_running_loop()
@@ -176,6 +183,7 @@ class Distribution:
 
         generations = {planned.wanted.log.end.generation, planned.wanted.at.generation}
         await self.stock.commit([built], generations, put)
+        self._fresh.note(built.package.cursor.generation)
         if planned.begins:
             self.news.tell()  # who stands in the log before this one has not all that there is
         return built

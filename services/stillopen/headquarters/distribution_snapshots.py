@@ -5,6 +5,7 @@ always knows its registers. A snapshot holds what headquarters has now, also wha
 carry later only.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from stillopen.core.errors import Reason, Refused
@@ -58,8 +59,10 @@ def may_have(session: Session, store_id: str, scope: Scope) -> bool:
     return not scope.excluded or scope.excluded in exclusions_of(session, group_id)
 
 
-def next_for(session: Session, store_id: str, cursor: Cursor) -> Package | Needs:
-    """What a replica of a store's channel needs next."""
+def next_for(
+    session: Session, store_id: str, cursor: Cursor, fresh: Collection[int]
+) -> Package | Needs:
+    """What a replica of a store's channel needs next; `fresh` as `package_log` takes it."""
     if not may_have(session, store_id, cursor.scope):
         return Needs.NOTHING
     log = find_log(session, group_of(session, store_id), cursor.scope)
@@ -68,7 +71,7 @@ def next_for(session: Session, store_id: str, cursor: Cursor) -> Package | Needs
     comes = cursor.generation != log.end.generation
     if comes and lacks_store(session, log, store_id):
         return Needs.SNAPSHOT
-    return package_log.next_package(session, log.end, cursor)
+    return package_log.next_package(session, log.end, cursor, fresh)
 
 
 def plan_snapshot(session: Session, store_id: str, cursor: Cursor, fresh: int) -> Planned:

@@ -129,8 +129,13 @@ def names(session: Session, generations: Collection[int] | None = None) -> set[s
     return {file_name(row[0], row[1], snapshot=bool(row[2])) for row in rows}
 
 
-def next_package(session: Session, end: Cursor, at: Cursor) -> Package | Needs:
-    """The package that a replica needs next on its way to the end of a log."""
+def next_package(
+    session: Session, end: Cursor, at: Cursor, fresh: Collection[int] = ()
+) -> Package | Needs:
+    """The package that a replica needs next on its way to the end of a log.
+
+    `fresh` are the generations whose snapshot was made a short while ago (`replication/fresh.py`).
+    """
     if at.generation == end.generation and _is_known(session, at):
         if at.sequence >= end.sequence:
             return Needs.NOTHING
@@ -139,9 +144,21 @@ def next_package(session: Session, end: Cursor, at: Cursor) -> Package | Needs:
     snapshot = snapshot_of(session, end)
     if snapshot is None or not _leads_on(session, end, snapshot.cursor.sequence):
         return Needs.SNAPSHOT
-    if at.generation == end.generation and snapshot.cursor.sequence < at.sequence:
-        return Needs.SNAPSHOT  # a replica never goes back
+    if snapshot.cursor.sequence < _at_least(end, at, fresh):
+        return Needs.SNAPSHOT
     return snapshot
+
+
+def _at_least(end: Cursor, at: Cursor, fresh: Collection[int]) -> int:
+    """How new a snapshot must be: a replica never goes back.
+
+    A snapshot may be weeks old. Its people and prices must not be shown on the way to what is now:
+    who comes from another log showed newer ones, and a newcomer whose line fails would sell by
+    them.
+    """
+    if at.generation == end.generation:
+        return at.sequence
+    return 0 if not at.generation and end.generation in fresh else end.sequence
 
 
 def find(session: Session, cursor: Cursor) -> Package | None:
