@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from tests.sim.calamities import NO_CALAMITY, Calamity, drawn_calamity
 from tests.sim.habits import Habits
 from tests.sim.history import Card
-from tests.sim.weather import Weather, drawn_weather
+from tests.sim.weather import HOUR_S, Weather, drawn_weather
 from tests.sim.world import Plan
 
 from stillopen.core.parameters import CardParameters, OfflineProfile
 
 LONG, LARGE, CALAMITOUS = 0.01, 0.02, 0.3
 """How many days are long, how many estates large, and on how many days calamities befall one."""
+BY_HAND = 0.2
+"""On how many days somebody at headquarters frees cards by hand."""
 LENGTH = 0.5
 """Of a brief day: at 1 its storm lasts 8 to 30 seconds."""
 _TERMS = CardParameters(conclude_within_s=12.0, lease_s=4.0, grace_s=30.0, settle_margin_s=20.0)
@@ -44,6 +46,9 @@ def drawn_day(seed: int, length: float = LENGTH) -> Day:
     calamity = NO_CALAMITY
     if fate.random() < CALAMITOUS:
         calamity = drawn_calamity(fate, weather.duration_s)
+    if fate.random() < BY_HAND:
+        often = fate.choice([3, 15]) * HOUR_S / weather.duration_s
+        calamity = replace(calamity, unlock=often)
     return Day(plan, weather, _drawn_habits(rng, is_long=is_long), calamity)
 
 

@@ -17,6 +17,8 @@ from tests.sim.exchange import Exchange, Listener, Pipe, Tap
 from tests.sim.frames import Frame, Opening, Status, Terms, refusal
 
 DUPLICATE_LATE_S_MAX = 1.0
+LATE_AFTER_ALL = 0.5
+"""Of the requests that are lost, those that come late: most when nobody waits any more."""
 OnCall = Callable[[str, str, str], None]
 
 
@@ -73,7 +75,7 @@ class Faults:
     """How often what goes wrong, from 0 to 1; drawn for each call or frame."""
 
     drop_request: float = 0.0
-    """A call with one request and one answer never reaches its server."""
+    """A call with one request and one answer reaches its server never, or much too late."""
     drop_response: float = 0.0
     """Such a call is executed and its answer lost."""
     duplicate: float = 0.0
@@ -296,6 +298,9 @@ class Links:
         is_late = terms.timeout_s is not None and terms.timeout_s <= 0
         if is_late or (not terms.streams and self._strikes_request(link)):
             exchange.served = True
+            if not is_late and terms.timeout_s is not None and self.rng.random() < LATE_AFTER_ALL:
+                late_s = self.rng.uniform(0, 2) * terms.timeout_s
+                loop.call_later(late_s, self._send_again, link, terms, body)
             return exchange
         if link.is_stale:
             exchange.lose_end(server=True)
