@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.sim import play
 from tests.sim.checkers import violations
+from tests.sim.drawing import Seed
 from tests.sim.stakes import at_stake
 
 from stillopen.core import card
@@ -57,7 +58,7 @@ def _told(seeds: list[int], by: set[str]) -> Iterator[dict[str, object]]:
 def _played(seed: int) -> tuple[list[str], list[str]]:
     signal.setitimer(signal.ITIMER_PROF, SEED_S_MAX)
     try:
-        played = play.play(seed, LENGTH)
+        played = play.play(Seed(seed, LENGTH))
         return violations(played.record), sorted(at_stake(played))
     except KeyboardInterrupt:  # the alarm: no loop and no task keeps that to itself
         return [f"Endless: the seed {seed} took more than {SEED_S_MAX} s"], []

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from tests.sim.calamities import CALAMITIES
 from tests.sim.checkers import CHECKS
-from tests.sim.drawing import LENGTH
+from tests.sim.drawing import LENGTH, Seed, read_seed
 from tests.sim.seeds import keep, regression_seeds
 from tests.sim.tally import Tally, outcomes
 
@@ -21,20 +21,23 @@ def main() -> int:
     wanted = argparse.ArgumentParser("python -m tests.sim", description=__doc__)
     wanted.add_argument("--seeds", type=int, default=200, metavar="N", help="how many")
     wanted.add_argument("--first", type=int, default=0, metavar="K", help="the first of them")
-    wanted.add_argument("--seed", type=int, metavar="X", help="this one alone")
+    wanted.add_argument("--seed", type=read_seed, metavar="X", help="this one alone")
     wanted.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="how many at a time"
     )
     wanted.add_argument(
         "--length", type=float, default=LENGTH, metavar="F", help="of days: 1 is 8 to 30 s of storm"
     )
+    wanted.add_argument(
+        "--rates", type=float, default=1.0, metavar="F", help="how often troubles come"
+    )
     wanted.add_argument("--json", action="store_true", help="print nothing but the last line")
     asked = wanted.parse_args()
-    first = asked.first if asked.seed is None else asked.seed
-    drawn = range(first, first + (asked.seeds if asked.seed is None else 1))
-    seeds = [(each, asked.length) for each in drawn]
+    seeds = [asked.seed]
     if asked.seed is None:
-        seeds = list(dict.fromkeys([*regression_seeds(), *seeds]))
+        numbers = range(asked.first, asked.first + asked.seeds)
+        drawn = (Seed(number, asked.length, asked.rates) for number in numbers)
+        seeds = list(dict.fromkeys([*regression_seeds(), *drawn]))
     began_s = time.perf_counter()
     tally = Tally()
     with Progress(console=Console(stderr=True)) as progress:
@@ -69,13 +72,12 @@ def _show(tally: Tally) -> None:
 
 def _explain(tally: Tally, *, is_new: bool) -> None:
     out = Console(stderr=True)
-    for (seed, _), line in sorted(tally.violations):
+    for seed, line in sorted(tally.violations):
         out.print(f"seed {seed}: {line}", soft_wrap=True, markup=False)
     first = dict(sorted(tally.violations, reverse=True))
-    for seed, length in sorted(first):
-        which = f"--seed {seed}" + (f" --length {length:g}" if length != LENGTH else "")
-        out.print(f"replay with: python -m tests.sim {which}", soft_wrap=True)
-        if is_new and keep(seed, length, first[seed, length]):
+    for seed in sorted(first):
+        out.print(f"replay with: python -m tests.sim --seed {seed}", soft_wrap=True)
+        if is_new and keep(seed, first[seed]):
             out.print(f"seed {seed} runs for ever now: tests/sim/seeds.txt", soft_wrap=True)
 
 

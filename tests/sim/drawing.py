@@ -26,6 +26,29 @@ _SHAPES = ((2,), (3,), (1, 1), (2, 1), (2, 2))
 _LARGE_SHAPES = ((4, 3, 3), (6, 6), (9, 6, 5))
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Seed:
+    """Which day is played; each of its three makes it another."""
+
+    number: int
+    length: float = LENGTH
+    """Of a brief day."""
+    rates: float = 1.0
+    """How often troubles come, to how often they are drawn."""
+
+    def __str__(self) -> str:
+        """As `read_seed` reads it: 7, 7x1 or 7x1x2."""
+        if self.rates != 1:
+            return f"{self.number}x{self.length:g}x{self.rates:g}"
+        return f"{self.number}x{self.length:g}" if self.length != LENGTH else str(self.number)
+
+
+def read_seed(text: str) -> Seed:
+    """The seed that is written so; ValueError."""
+    number, *others = text.split("x")
+    return Seed(int(number), *map(float, others))
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
     """What a seed is played with."""
@@ -36,13 +59,15 @@ class Day:
     calamity: Calamity = NO_CALAMITY
 
 
-def drawn_day(seed: int, length: float = LENGTH) -> Day:
-    """The same seed draws the same day; of another length it is another."""
-    rng = random.Random(f"{seed}/day")  # noqa: S311 - repeatable
+def drawn_day(seed: Seed) -> Day:
+    """The same seed draws the same day."""
+    rng = random.Random(f"{seed.number}/day")  # noqa: S311 - repeatable
     is_long = rng.random() < LONG
     plan = _drawn_plan(rng, is_long=is_long)
-    weather = drawn_weather(rng) if is_long else _brief(drawn_weather(rng), rng, length)
-    fate = random.Random(f"{seed}/calamity")  # noqa: S311 - repeatable
+    weather = drawn_weather(rng).times(seed.rates)
+    if not is_long:
+        weather = _brief(weather, rng, seed.length)
+    fate = random.Random(f"{seed.number}/calamity")  # noqa: S311 - repeatable
     calamity = NO_CALAMITY
     if fate.random() < CALAMITOUS:
         calamity = drawn_calamity(fate, weather.duration_s)
@@ -55,7 +80,7 @@ def drawn_day(seed: int, length: float = LENGTH) -> Day:
 def _drawn_plan(rng: random.Random, *, is_long: bool) -> Plan:
     count = rng.choice([1, 1, 2, 4])
     cards = tuple(Card(f"7000000000{n:02}", rng.randint(0, 9_000)) for n in range(count))
-    gift_card = replace(_TERMS, conclude_within_s=rng.choice([2.0, 12.0]))
+    gift_card = replace(_TERMS, conclude_within_s=rng.choice([0.5, 2.0, 12.0]))
     if is_long and rng.random() < 0.8:
         gift_card = CardParameters(lease_s=rng.choice([10.0, 120.0]))
     return Plan(

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.sim.audit import compare, drain, note_waiting, read_all, read_carts
 from tests.sim.calamities import NO_CALAMITY, Calamities, Calamity
 from tests.sim.clearing import clear_up
-from tests.sim.drawing import LENGTH, drawn_day
+from tests.sim.drawing import Seed, drawn_day
 from tests.sim.drive import is_of_a_drive
 from tests.sim.habits import Habits
 from tests.sim.history import Answers, History, now_s
@@ -44,10 +44,10 @@ class Played:
     virtual_s: float
 
 
-def play(seed: int, length: float = LENGTH) -> Played:
+def play(seed: Seed) -> Played:
     """Plays a seed; the same seed gives the same history."""
-    day = drawn_day(seed, length)
-    return play_with(seed, day.plan, day.weather, day.habits, day.calamity)
+    day = drawn_day(seed)
+    return play_with(seed.number, day.plan, day.weather, day.habits, day.calamity)
 
 
 def play_with(

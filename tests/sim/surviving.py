@@ -55,6 +55,8 @@ class _Sales:
         """One more step of a sale."""
         name, sale = event.transaction_id, event.sale
         self._seen_at[name].add(event.register)
+        if name in self._anew and event.method == "ListSuspended":
+            return  # what another disk made of it
         key = f"{name} at {event.register}" if name in self._anew else name
         known = self._known.get(key)
         if event.kind is Kind.SENT:

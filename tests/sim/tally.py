@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.sim.checkers import violations
-from tests.sim.drawing import LENGTH
+from tests.sim.drawing import Seed
 from tests.sim.loop import Deadlock, Livelock, OutOfTime
 from tests.sim.play import play
-from tests.sim.seeds import Kept
 from tests.sim.stakes import at_stake
 
 
@@ -17,8 +16,7 @@ from tests.sim.stakes import at_stake
 class Outcome:
     """What came of a seed."""
 
-    seed: int
-    length: float
+    seed: Seed
     digest: str = ""
     """Of its history: two runs of a seed have the same."""
     sales: int = 0
@@ -28,15 +26,14 @@ class Outcome:
     violations: tuple[str, ...] = ()
 
 
-def outcome(seed: int, length: float = LENGTH) -> Outcome:
+def outcome(seed: Seed) -> Outcome:
     """Plays a seed and checks it."""
     try:
-        played = play(seed, length)
+        played = play(seed)
     except (Deadlock, Livelock, OutOfTime, TimeoutError) as error:
-        return Outcome(seed, length, violations=(f"P7: {type(error).__name__}: {error}",))
+        return Outcome(seed, violations=(f"P7: {type(error).__name__}: {error}",))
     return Outcome(
         seed,
-        length,
         played.record.history.digest,
         len(played.record.answers.transactions),
         played.virtual_s,
@@ -46,14 +43,14 @@ def outcome(seed: int, length: float = LENGTH) -> Outcome:
     )
 
 
-def outcomes(seeds: Iterable[Kept], jobs: int) -> Iterator[Outcome]:
+def outcomes(seeds: Iterable[Seed], jobs: int) -> Iterator[Outcome]:
     """Plays seeds, so many at a time; in the order in which they end."""
     if jobs == 1:
-        yield from map(_outcome, seeds)
+        yield from map(outcome, seeds)
         return
     # A new process for every five hundred seeds: what one of them leaves behind cannot add up.
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=500) as pool:
-        yield from pool.imap_unordered(_outcome, seeds)
+        yield from pool.imap_unordered(outcome, seeds)
 
 
 @dataclass(slots=True)
@@ -67,7 +64,7 @@ class Tally:
     """How often each kind of trouble changed something; mere lateness is not counted."""
     stakes: Counter[str] = field(default_factory=Counter[str])
     """In how many seeds each promise was at stake."""
-    violations: list[tuple[Kept, str]] = field(default_factory=list[tuple[Kept, str]])
+    violations: list[tuple[Seed, str]] = field(default_factory=list[tuple[Seed, str]])
 
     def add(self, found: Outcome) -> None:
         """One more."""
@@ -76,8 +73,4 @@ class Tally:
         self.virtual_s += found.virtual_s
         self.faults += found.faults
         self.stakes.update(found.stakes)
-        self.violations += [((found.seed, found.length), line) for line in found.violations]
-
-
-def _outcome(kept: Kept) -> Outcome:
-    return outcome(*kept)
+        self.violations += [(found.seed, line) for line in found.violations]

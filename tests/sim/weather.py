@@ -1,7 +1,7 @@
 """What goes wrong in the simulated estate, how often, and for how long; drawn from one seed."""
 
 import random
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 
 from tests.sim.network import Faults
 
@@ -67,6 +67,18 @@ class Weather:
     slow_s: tuple[float, float] = (1.0, 30.0)
     slow_write_s: float = 3.0
     """How long a write takes then, at most."""
+
+    def times(self, factor: float) -> "Weather":
+        """Every trouble so many times as often; half of all messages at most."""
+        each = self.messages
+        messages = replace(
+            each,
+            drop_request=min(0.5, factor * each.drop_request),
+            drop_response=min(0.5, factor * each.drop_response),
+            duplicate=min(0.5, factor * each.duplicate),
+            break_stream=min(0.5, factor * each.break_stream),
+        )
+        return replace(self, messages=messages, often=self.often.times(factor))
 
 
 _WORST = Often(
