@@ -14,6 +14,8 @@ from tests.mutants.patches import Mutant
 
 SILENT_S_MAX = 900.0
 """For how long a player may say nothing: it gives a seed up much sooner."""
+BROKEN_MAX = 20
+"""When so many seeds and no other end with an error, the simulation does not run at all."""
 _LINE_BYTES_MAX = 2**24
 
 
@@ -34,6 +36,8 @@ class Trial:
     """The first of it, by checker."""
     stakes: Counter[str] = field(default_factory=Counter[str])
     """In how many seeds each promise was at stake."""
+    broken: int = 0
+    """How many seeds ended with an error."""
     failure: str = ""
     """Why it could not be tried out."""
     seconds: float = 0.0
@@ -110,6 +114,10 @@ async def _listen(
                 return
             _note(trial, json.loads(line))
             tell(trial)
+            if trial.seeds == trial.broken == BROKEN_MAX:
+                process.kill()
+                trial.failure = f"no seed runs: {next(iter(trial.samples.values()), '')}"
+                return
     except TimeoutError:
         process.kill()
         trial.failure = f"the seed after {trial.seeds} others did not end"
@@ -118,6 +126,7 @@ async def _listen(
 def _note(trial: Trial, told: dict[str, list[str]]) -> None:
     trial.seeds += 1
     trial.stakes.update(told["stakes"])
+    trial.broken += not told["stakes"]
     for line in told["others"]:
         name = line.partition(":")[0]
         trial.others[name] += 1
