@@ -17,6 +17,7 @@ from tests.sim.exchange import Exchange, Listener, Pipe, Tap
 from tests.sim.frames import Frame, Opening, Status, Terms, refusal
 
 DUPLICATE_LATE_S_MAX = 1.0
+LATE_S_MAX = 4.0
 LATE_AFTER_ALL = 0.5
 """Of the requests that are lost, those that come late: most when nobody waits any more."""
 OnCall = Callable[[str, str, str], None]
@@ -299,7 +300,7 @@ class Links:
         if is_late or (not terms.streams and self._strikes_request(link)):
             exchange.served = True
             if not is_late and terms.timeout_s is not None and self.rng.random() < LATE_AFTER_ALL:
-                late_s = self.rng.uniform(0, 2) * terms.timeout_s
+                late_s = self.rng.uniform(0, 2) * min(terms.timeout_s, LATE_S_MAX / 2)
                 loop.call_later(late_s, self._send_again, link, terms, body)
             return exchange
         if link.is_stale:

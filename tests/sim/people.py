@@ -67,9 +67,7 @@ class Cashier:
             await self._pause(self._habits.customer_s)
         if self._history.put_back(self.register):
             await self._sign_in()  # a register that begins anew fetches nothing before
-        request = register_pb2.GetStatusRequest()
-        mode = (await self._ask(self._stub.GetStatus, request)).status.mode
-        self._disconnected = mode == register_pb2.CONNECTION_MODE_OFFLINE_MANUAL
+        await self._look_at_the_mode()
         await self._connect()
 
     async def _serve(self) -> None:
@@ -315,6 +313,7 @@ class Cashier:
                 await self._ask(self._stub.SignIn, request)
             except Refused as error:
                 self._surprise("SignIn", error)
+                await self._look_at_the_mode()
                 await self._connect(tries=1)  # without its data nobody signs in at a till
                 await self._pause((1.0, 2.0))
             else:
@@ -331,6 +330,11 @@ class Cashier:
             except Refused as error:
                 self._disconnected = False
                 self._surprise("SwitchConnection", error)
+
+    async def _look_at_the_mode(self) -> None:
+        request = register_pb2.GetStatusRequest()
+        mode = (await self._ask(self._stub.GetStatus, request)).status.mode
+        self._disconnected = mode == register_pb2.CONNECTION_MODE_OFFLINE_MANUAL
 
     async def _connect(self, tries: int = 60) -> None:
         request = register_pb2.SwitchConnectionRequest(connect=True)

@@ -18,6 +18,7 @@ from tests.sim.drive import is_of_a_drive
 from tests.sim.habits import Habits
 from tests.sim.history import Answers, History, now_s
 from tests.sim.loop import run
+from tests.sim.losses import Fate
 from tests.sim.office import office
 from tests.sim.people import Cashier
 from tests.sim.prepared import copy_prepared, scratch_folder
@@ -88,6 +89,8 @@ async def _play(
     calamities.end()
     manager.cancel()
     await estate.heal()
+    if any(loss.fate is Fate.HEADQUARTERS_RESTORED for loss in history.losses):
+        await estate.set_prices(0)  # what people had changed since is lost: they change it again
     await note_waiting(estate, history, answers)
     for cashier in cashiers:
         cashier.closing = True

@@ -62,16 +62,24 @@ class Built:
     removed: int = 0
 
 
-@lru_cache(maxsize=4)
 def snapshot_statements(version: int) -> tuple[str, ...]:
     """What makes the tables of a snapshot: those of a replica, indexes and all."""
-    return (FACTS, *(each for table in tables_at(version) for each in table.create()))
+    return _snapshot(tables_at(version))
+
+
+def delta_statements(version: int) -> tuple[str, ...]:
+    """The same of a delta: no indexes, its rows are read once."""
+    return _delta(tables_at(version))
 
 
 @lru_cache(maxsize=4)
-def delta_statements(version: int) -> tuple[str, ...]:
-    """The same of a delta: no indexes, its rows are read once."""
-    return (FACTS, REMOVED, *(table.create()[0] for table in tables_at(version)))
+def _snapshot(tables: tuple[Table, ...]) -> tuple[str, ...]:
+    return (FACTS, *(each for table in tables for each in table.create()))
+
+
+@lru_cache(maxsize=4)
+def _delta(tables: tuple[Table, ...]) -> tuple[str, ...]:
+    return (FACTS, REMOVED, *(table.create()[0] for table in tables))
 
 
 def build(
