@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from weakref import finalize
 
 from tests.sim.loop import run
 from tests.sim.world import Estate, Plan
@@ -20,7 +19,13 @@ _OPENED_S_MAX = 1_000.0
 
 def copy_prepared(tills: tuple[int, ...], products: int, folder: Path) -> None:
     """Puts the disks of an estate of that shape into the folder."""
-    shutil.copytree(_prepared(tills, products), folder, symlinks=True, dirs_exist_ok=True)
+    for place, held in _prepared(tills, products).items():
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(held, Path):
+            target.symlink_to(held)
+        else:
+            target.write_bytes(held)
 
 
 def scratch_folder() -> Path:
@@ -29,11 +34,18 @@ def scratch_folder() -> Path:
 
 
 @cache
-def _prepared(tills: tuple[int, ...], products: int) -> Path:
+def _prepared(tills: tuple[int, ...], products: int) -> dict[Path, bytes | Path]:
+    """By its place: what a file holds, or where a link leads. Nothing of it stays in a folder."""
     folder = scratch_folder()
-    finalize(_prepared, shutil.rmtree, folder, ignore_errors=True)
-    run(_prepare(Plan(tills=tills, products=products), folder), limit_s=_OPENED_S_MAX)
-    return folder
+    try:
+        run(_prepare(Plan(tills=tills, products=products), folder), limit_s=_OPENED_S_MAX)
+        found = [each for each in sorted(folder.rglob("*")) if each.is_symlink() or each.is_file()]
+        return {
+            each.relative_to(folder): each.readlink() if each.is_symlink() else each.read_bytes()
+            for each in found
+        }
+    finally:
+        shutil.rmtree(folder)
 
 
 async def _prepare(plan: Plan, folder: Path) -> None:

@@ -113,7 +113,7 @@ class Failover:
                 if last:
                     break
             except Misuse as error:
-                self._check_unknown(error)
+                _check_unknown(error)
                 self._failed(error.reason, began_s, tries)
                 break
             else:
@@ -167,7 +167,7 @@ class Failover:
             self._note_headquarters(reachable=error.reason is not Reason.HEADQUARTERS_UNREACHABLE)
             raise
         except Misuse as error:
-            self._check_unknown(error)
+            _check_unknown(error)
             self._failed(error.reason, began_s, profile.retry_count_to_offline)
             raise _gone_offline() from None
         except Unreachable:
@@ -192,16 +192,8 @@ class Failover:
         except Unreachable:
             return await offline()
         except Misuse as error:
-            self._check_unknown(error)
+            _check_unknown(error)
             return await offline()
-
-    def _check_unknown(self, error: Misuse) -> None:
-        """Lets pass only that the channel does not know this register, or not now.
-
-        Its copy of master data may be damaged, or be new. The shop is still open.
-        """
-        if error.reason is not Reason.CALLER_UNKNOWN:
-            raise error
 
     def sale_begins(self) -> None:
         """The moment at which a register may come back by itself.
@@ -318,6 +310,15 @@ class Failover:
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _check_unknown(error: Misuse) -> None:
+    """Lets pass only that the channel does not know this register, or not now.
+
+    Its copy of master data may be damaged, or be new. The shop is still open.
+    """
+    if error.reason is not Reason.CALLER_UNKNOWN:
+        raise error
 
 
 def _gone_offline() -> Refused:
