@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -21,9 +23,9 @@ from tests.bench import (
     storm,
     visible,
 )
-from tests.bench.figures import Figure
+from tests.bench.figures import Line, Skipped
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[], Awaitable[Sequence[Line]]]] = {
     "apply": apply.measure,
     "backlog": backlog.measure,
     "bootstrap": bootstrap.measure,
@@ -39,13 +41,30 @@ BENCHMARKS = {
 }
 
 
-async def run(names: list[str], console: Console) -> list[Figure]:
+async def run(names: list[str], console: Console) -> list[Line]:
     """Runs the named benchmarks one after another."""
-    figures: list[Figure] = []
-    for name in names:
-        with console.status(f"measuring {name}"):
-            figures += await BENCHMARKS[name]()
-    return figures
+    lines: list[Line] = []
+    for number, name in enumerate(names, 1):
+        with console.status(f"measuring {name} ({number} of {len(names)})"):
+            began = time.perf_counter()
+            lines += await BENCHMARKS[name]()
+            console.print(f"{name}: {time.perf_counter() - began:.0f} s")
+    return lines
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """A line of the table."""
+    if isinstance(line, Skipped):
+        return (line.name, "", "", "", "", "", f"skipped: {line.why}")
+    return (
+        line.name,
+        f"{line.figure:,.2f}",
+        f"{line.reference:,.2f}",
+        line.unit,
+        f"{line.ratio:.2f}",
+        f"{'>=' if line.at_least else '<='} {line.aim:g}",
+        "yes" if line.met else "[red]no[/]",
+    )
 
 
 def main() -> None:
@@ -55,23 +74,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     names = [arguments.only] if arguments.only else list(BENCHMARKS)
-    figures = asyncio.run(run(names, Console(stderr=True)))
+    lines = asyncio.run(run(names, Console(stderr=True)))
     table = Table(box=None, header_style="bold")
     for column in ("benchmark", "ours", "reference", "unit", "ratio", "aim", "met"):
-        table.add_column(column, justify="left" if column in {"benchmark", "unit"} else "right")
-    for each in figures:
-        table.add_row(
-            each.name,
-            f"{each.figure:.2f}",
-            f"{each.reference:.2f}",
-            each.unit,
-            f"{each.ratio:.2f}",
-            f"{'>=' if each.at_least else '<='} {each.aim:g}",
-            "yes" if each.met else "[red]no[/]",
-        )
+        is_text = column in {"benchmark", "unit", "met"}
+        table.add_column(column, justify="left" if is_text else "right")
+    for each in lines:
+        table.add_row(*cells(each))
     Console().print(table)
     if arguments.json:
-        arguments.json.write_text(json.dumps([each.as_json() for each in figures], indent=1))
+        arguments.json.write_text(json.dumps([each.as_json() for each in lines], indent=1) + "\n")
 
 
 if __name__ == "__main__":

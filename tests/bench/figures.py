@@ -33,6 +33,21 @@ class Figure:
         return {**told, "ratio": round(self.ratio, 3), "met": self.met}
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line that could not be measured here, and why: a peer that is not installed."""
+
+    name: str
+    why: str
+
+    def as_json(self) -> dict[str, object]:
+        """The line for programs."""
+        return asdict(self)
+
+
+Line = Figure | Skipped
+
+
 def median(values: Iterable[float]) -> float:
     """The middle one."""
     return statistics.median(values)

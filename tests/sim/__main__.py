@@ -13,7 +13,7 @@ from tests.sim.calamities import CALAMITIES
 from tests.sim.checkers import CHECKS
 from tests.sim.drawing import LENGTH, Seed, read_seed
 from tests.sim.seeds import keep, regression_seeds
-from tests.sim.tally import Tally, outcomes
+from tests.sim.tally import Outcome, Tally, outcomes
 
 
 def main() -> int:
@@ -44,9 +44,9 @@ def main() -> int:
         played = outcomes(seeds, min(asked.jobs, len(seeds)))
         for each in progress.track(played, total=len(seeds), description="Seeds"):
             tally.add(each)
+            _explain(each, progress.console, is_new=asked.seed is None)
     if not asked.json:
         _show(tally)
-    _explain(tally, is_new=asked.seed is None)
     summary = {
         "seeds": tally.seeds,
         "faults": tally.faults.total(),
@@ -70,15 +70,14 @@ def _show(tally: Tally) -> None:
     out.print(f"{tally.sales:,} sales in {tally.virtual_s / 3600:,.1f} simulated hours")
 
 
-def _explain(tally: Tally, *, is_new: bool) -> None:
-    out = Console(stderr=True)
-    for seed, line in sorted(tally.violations):
-        out.print(f"seed {seed}: {line}", soft_wrap=True, markup=False)
-    first = dict(sorted(tally.violations, reverse=True))
-    for seed in sorted(first):
-        out.print(f"replay with: python -m tests.sim --seed {seed}", soft_wrap=True)
-        if is_new and keep(seed, first[seed]):
-            out.print(f"seed {seed} runs for ever now: tests/sim/seeds.txt", soft_wrap=True)
+def _explain(found: Outcome, out: Console, *, is_new: bool) -> None:
+    """Tells at once what was broken: a long run need not end before somebody looks into it."""
+    for line in found.violations:
+        out.print(f"seed {found.seed}: {line}", soft_wrap=True, markup=False)
+    if found.violations:
+        out.print(f"replay with: python -m tests.sim --seed {found.seed}", soft_wrap=True)
+        if is_new and keep(found.seed, found.violations[0]):
+            out.print(f"seed {found.seed} runs for ever now: tests/sim/seeds.txt", soft_wrap=True)
 
 
 if __name__ == "__main__":
