@@ -11,7 +11,7 @@ from tests.support.estate_parts import eur
 from tests.support.estate_till import Till
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
 from stillopen.v1 import register_pb2, types_pb2
@@ -56,7 +56,7 @@ class _OnDisk:
             raise Refused(Reason.DISK_FULL, "the disk is full; nothing was changed")
         return await self._inner.write(work)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         if not self._disk.room:
             raise Refused(Reason.DISK_FULL, "the disk is full; nothing was changed")
         return await self._inner.write_with(database, work)

@@ -19,7 +19,7 @@ import grpc.aio
 
 from stillopen.rpc.channel import open_channel
 from stillopen.rpc.security import PLAINTEXT, Security
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 from stillopen.storage.off_loop import on_thread
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
@@ -102,7 +102,7 @@ class CountedEngine:
         """Writes; "after" is after the commit and before its caller is answered."""
         return await self._counted(work, self._inner.write(work))
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Writes with another database at hand; counted alike."""
         return await self._counted(work, self._inner.write_with(database, work))
 

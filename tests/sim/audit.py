@@ -105,8 +105,17 @@ async def compare(estate: Estate, history: History, answers: Answers) -> None:
             found = await _differences(estate, request)
             if not found:
                 break
+            if name:
+                await _switch_back(estate, name)
             await asyncio.sleep(_POLL_S)  # damage that is only found now is mended by itself
         answers.differences += found
+
+
+async def _switch_back(estate: Estate, name: str) -> None:
+    """Puts a register on the line that a request switched off which was given up and came late."""
+    if (await _status(estate, name)).mode == register_pb2.CONNECTION_MODE_OFFLINE_MANUAL:
+        request = register_pb2.SwitchConnectionRequest(connect=True)
+        await call(estate.register(name).SwitchConnection, request, OFFICE, TIMEOUT_S)
 
 
 async def _differences(

@@ -16,7 +16,7 @@ from tests.sim.power import Left, Log, log_of, lose_log
 
 from stillopen.core.errors import Refused
 from stillopen.rpc.shielded import to_its_end
-from stillopen.storage.engine import Work
+from stillopen.storage.engine import Database, Work
 from stillopen.storage.group import SyncFailedError
 from stillopen.storage.inline import InlineEngine
 
@@ -121,7 +121,7 @@ class Disk:
         """Commits, or dies."""
         return await self._in_turn(partial(self._write, work))
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Commits with another database at hand, or dies."""
         return await self._in_turn(partial(self._write, work, database))
 
@@ -178,7 +178,7 @@ class Disk:
         finally:
             self._late -= 1
 
-    async def _write(self, work: Work[T], database: Path | None = None) -> T:
+    async def _write(self, work: Work[T], database: Database | None = None) -> T:
         self._check()
         self._commits.begin()
         self._check()
@@ -200,7 +200,7 @@ class Disk:
         self._check()
         return value
 
-    async def _leave_open(self, work: Work[T], database: Path | None) -> None:
+    async def _leave_open(self, work: Work[T], database: Database | None) -> None:
         """Writes what a commit writes, and takes none of it for certain."""
         self._open_commit = log_of(self._path)
         if self._connection.in_transaction:
@@ -208,7 +208,7 @@ class Disk:
         with suppress(Exception):
             await self._commit(work, database)
 
-    async def _commit(self, work: Work[T], database: Path | None) -> T:
+    async def _commit(self, work: Work[T], database: Database | None) -> T:
         if database is None:
             return await self._engine.write(work)
         return await self._engine.write_with(database, work)

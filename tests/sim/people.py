@@ -51,6 +51,8 @@ class Cashier:
         self._habits = habits
         self._caller = callers.person(f"cashier-{register}")
         self._sold: list[tuple[str, str]] = []
+        self._not_begun: set[str] = set()
+        """Sales that the register would not begin when it was asked."""
         self._recalling = Recalling(
             register, stub, rng, history, habits.asks_a_manager, self._ask, self._write
         )
@@ -111,8 +113,15 @@ class Cashier:
         try:
             return await self._write("Begin", self._stub.Begin, begin, name, 0)
         except Refused as error:
-            if error.reason is Reason.SALE_OPEN and self._history.put_back(self.register):
-                return await self._find("")  # the one that stood on the image
+            self._not_begun.add(name)
+            if error.reason is Reason.SALE_OPEN:
+                found = await self._find("")
+                # One that stood on the image, or that was refused and then begun by a request that
+                # had been given up: nobody remembers a refusal, so it counts when it comes late.
+                if self._history.put_back(self.register) or (
+                    found is not None and found.transaction_id in self._not_begun
+                ):
+                    return found
             self._surprise("Begin", error)
             return None
 

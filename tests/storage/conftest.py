@@ -8,7 +8,7 @@ import pytest
 from tests.support.copies import Place
 from tests.support.notes import Opener
 
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 from stillopen.storage.inline import open_inline
 from stillopen.storage.schema import Schema
 from stillopen.storage.sqlite import open_sqlite
@@ -27,7 +27,7 @@ class ClosedOnce:
         """As the engine does."""
         return await self._engine.write(work)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """As the engine does."""
         return await self._engine.write_with(database, work)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.notes import SCHEMA, STEP_1, Opener, add, texts, texts_in
 
-from stillopen.core.errors import Reason, Refused
+from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.storage.engine import Session
 from stillopen.storage.schema import Schema
 
@@ -180,6 +180,18 @@ async def test_a_write_with_another_database_reads_it(open_engine: Opener, tmp_p
     for text in ("one", "two"):
         await engine.write_with(with_a_note(tmp_path, text), take)
         assert texts_in(tmp_path / "notes.db")[-1] == text
+    await engine.close()
+
+
+async def test_another_database_may_be_in_no_file(open_engine: Opener, tmp_path: Path) -> None:
+    engine = await open_engine(tmp_path / "notes.db", SCHEMA)
+    for text in ("one", "two"):
+        await engine.write_with(with_a_note(tmp_path, text).read_bytes(), take)
+        assert texts_in(tmp_path / "notes.db")[-1] == text
+    with pytest.raises(Misuse):
+        await engine.write_with(b"no database, whatever it says", take)
+    await engine.write_with(with_a_note(tmp_path, "three"), take)
+    assert await engine.read(texts) == ["one", "two", "three"]
     await engine.close()
 
 

@@ -87,27 +87,30 @@ async def test_a_package_for_another_place_is_refused(place: Place) -> None:
     assert "back" in await place.refuses(older)
 
 
-@pytest.mark.parametrize("snapshot", [True, False], ids=["snapshot", "delta"])
-async def test_a_bit_that_is_another_is_refused_wherever_it_is(
-    place: Place, *, snapshot: bool
-) -> None:
+@pytest.mark.parametrize("kind", ["snapshot", "delta", "delta that is in no file"])
+async def test_a_bit_that_is_another_is_refused_wherever_it_is(place: Place, kind: str) -> None:
     first = make_snapshot(place.shelf, goods("APPLE"))
     await place.copy.apply(first)
-    if snapshot:
+    if kind == "snapshot":
         package = make_snapshot(place.shelf, goods("PEAR"), Cursor(7, 2))
     else:
         package = make_delta(place.shelf, first.cursor, goods("PEAR"))
     data = place.shelf.path(package.name).read_bytes()
+
+    def brought(contents: bytes) -> bytes | None:
+        if kind == "delta that is in no file":
+            return contents
+        put_bytes(place.shelf, package, contents)
+        return None
+
     for at in [*range(24), *range(24, len(data), max(1, len(data) // 40)), len(data) - 1]:
         flipped = bytearray(data)
         flipped[at] ^= 1 << at % 8
-        put_bytes(place.shelf, package, bytes(flipped))
-        await place.refuses(package)
+        await place.refuses(package, brought(bytes(flipped)))
     for length in (0, 1, 17, len(data) // 2, len(data) - 1):
-        put_bytes(place.shelf, package, data[:length])
-        await place.refuses(package)
-    put_bytes(place.shelf, package, data)
-    await place.copy.apply(package)
+        await place.refuses(package, brought(data[:length]))
+    await place.copy.apply(package, brought(data))
+    assert await place.copy.cursor() == package.cursor
 
 
 async def test_a_package_under_the_name_of_another_is_refused(place: Place) -> None:
@@ -126,6 +129,7 @@ async def test_who_reads_the_file_before_reads_on_and_it_goes_when_they_leave(
     place = Place(tmp_path, open_threaded)
     copy = await place.open()
     await copy.apply(make_snapshot(place.shelf, goods("APPLE")))
+    await copy.left()
     inside, go_on = threading.Event(), threading.Event()
 
     def slow(session: Session) -> list[str]:

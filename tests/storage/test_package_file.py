@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.storage.package_file import digest_of, pack, unpack
+from stillopen.storage.package_file import UNPACKED_BYTES_MAX, digest_of, pack, unpack, unpacked
 
 
 def database(folder: Path, rows: int = 500) -> Path:
@@ -23,7 +23,7 @@ def database(folder: Path, rows: int = 500) -> Path:
     return path
 
 
-def refused(folder: Path, data: bytes, unpacked_max: int = 2**30) -> str:
+def refused(folder: Path, data: bytes, unpacked_max: int = UNPACKED_BYTES_MAX) -> str:
     """Why bytes are refused; nothing larger than allowed is written."""
     package = folder / "bad"
     package.write_bytes(data)
@@ -33,6 +33,10 @@ def refused(folder: Path, data: bytes, unpacked_max: int = 2**30) -> str:
         unpack(package, target, unpacked_max)
     assert caught.value.reason is Reason.PACKAGE_DAMAGED
     assert not target.exists() or target.stat().st_size <= unpacked_max
+    if unpacked_max == UNPACKED_BYTES_MAX:
+        with pytest.raises(Refused) as caught:
+            unpacked(data)
+        assert caught.value.reason is Reason.PACKAGE_DAMAGED
     return caught.value.message
 
 
@@ -43,7 +47,7 @@ def test_what_is_packed_comes_out(tmp_path: Path) -> None:
     assert (packed.size, packed.digest) == (len(data), hashlib.sha256(data).digest())
     assert digest_of(tmp_path / "packed") == packed.digest
     assert unpack(tmp_path / "packed", tmp_path / "out") == packed.digest
-    assert (tmp_path / "out").read_bytes() == rows.read_bytes()
+    assert (tmp_path / "out").read_bytes() == unpacked(data) == rows.read_bytes()
 
 
 def test_a_package_is_never_written_over_a_file_that_is_there(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.notes import SCHEMA
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.storage.engine import Engine, Session, Work
+from stillopen.storage.engine import Database, Engine, Session, Work
 from stillopen.storage.reserve import FileReserve, ReservedEngine
 from stillopen.storage.sqlite import open_sqlite
 
@@ -40,7 +40,7 @@ class Disk:
             raise Refused(Reason.DISK_FULL, "the disk is full")
         return await self._inner.write(work)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Nothing here attaches anything."""
         return await self._inner.write_with(database, work)
 
@@ -71,7 +71,7 @@ class _Together:
                 self._all_there.set()
             await self._all_there.wait()
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Nothing here attaches anything."""
         return await self._inner.write_with(database, work)
 

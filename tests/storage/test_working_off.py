@@ -29,7 +29,7 @@ from stillopen.replication.received import ReceivedSales
 from stillopen.replication.told import UNREADABLE
 from stillopen.replication.working_off import AGAIN_BATCH, BATCH
 from stillopen.rpc.wire_sale import Record
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 
 HERE = Lane("R1", 0xA)
 MANY = 2_000
@@ -200,7 +200,7 @@ class Counting:
         self.writes += 1
         return await self._engine.write(work)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """The same."""
         return await self._engine.write_with(database, work)
 

@@ -42,12 +42,12 @@ class Place:
             if not each.name.endswith(("-wal", "-shm", ".lock"))
         )
 
-    async def refuses(self, package: Package) -> str:
-        """Why a package is refused; nothing changes."""
+    async def refuses(self, package: Package, data: bytes | None = None) -> str:
+        """Why a package on the shelf, or with these bytes, is refused; nothing changes."""
         await self.copy.left()
         before = await self.prices(), self.copy.at, self.databases()
         with pytest.raises(Refused) as caught:
-            await self.copy.apply(package)
+            await self.copy.apply(package, data)
         assert caught.value.reason is Reason.PACKAGE_DAMAGED
         assert (await self.prices(), self.copy.at, self.databases()) == before
         assert not list(self.shelf.folder.glob("scratch-*"))

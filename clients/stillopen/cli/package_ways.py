@@ -17,13 +17,13 @@ from stillopen.cli.places import open_channel_data
 from stillopen.core.errors import Reason, Refused, invalid
 from stillopen.register.tables import SCHEMA as REGISTER_SCHEMA
 from stillopen.replication.frames import BLOCK_BYTES, PACKAGE_BYTES_MAX
-from stillopen.replication.ports import PackageSink
+from stillopen.replication.ports import Arriving, PackageSink
 from stillopen.replication.replica import open_replica
 from stillopen.replication.scope import EVERYTHING
 from stillopen.rpc.identity import CallerKind
 from stillopen.storage.identity_file import Identity
 from stillopen.storage.package_file import damaged
-from stillopen.storage.shelf import Coming, Shelf
+from stillopen.storage.shelf import Shelf
 from stillopen.v1 import headquarters_pb2
 
 
@@ -124,7 +124,7 @@ async def _opened(place: Identity, data: Path, machine: Machine) -> AsyncGenerat
         yield lines
 
 
-async def _copy(file: Path, coming: Coming) -> None:
+async def _copy(file: Path, coming: Arriving) -> None:
     with file.open("rb") as source:
         while block := source.read(BLOCK_BYTES):
             await coming.write(block)

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,8 +34,8 @@ from stillopen.replication.replica_tables import SCHEMA, complete
 from stillopen.replication.scope import Scope
 from stillopen.storage.beside import read_beside
 from stillopen.storage.draft import edit_draft
-from stillopen.storage.engine import Engine, OpenEngine, Session, Work
-from stillopen.storage.package_file import damaged, unpack
+from stillopen.storage.engine import Database, Engine, OpenEngine, Session, Work
+from stillopen.storage.package_file import damaged, unpack, unpacked
 from stillopen.storage.pointer import Pointer, remove
 from stillopen.storage.shelf import Shelf
 from stillopen.v1 import sync_pb2
@@ -108,8 +109,8 @@ class Copy:
         async with self._reading() as now:
             return await self.shelf.off_loop(partial(read_beside, now.path, work))
 
-    async def apply(self, package: Package) -> None:
-        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing.
+    async def apply(self, package: Package, data: bytes | None = None) -> None:
+        """Shows a package that is on the shelf, or the bytes of a delta; Refused PACKAGE_DAMAGED.
 
         What is begun must be ended: whoever calls shields it from being cancelled.
         """
@@ -119,7 +120,7 @@ class Copy:
             if package.base is None:
                 await self._become(package)
             else:
-                await self._go_on(package)
+                await (self._go_on(package) if data is None else self._go_on_in(package, data))
             self.at = package.cursor
         if before is not self._now:
             leaving = asyncio.create_task(self._leave(before), name=f"leaving {before.path.name}")
@@ -189,10 +190,17 @@ class Copy:
         async with self.shelf.desk() as folder:
             database = folder / "database"
             await self.shelf.off_loop(partial(_unpack, self.shelf, package, database))
-            try:
-                await self._now.engine.write_with(database, partial(apply_delta, package=package))
-            except Misuse as error:
-                raise self._noticed(self._now, error) from None
+            await self._put(database, package)
+
+    async def _go_on_in(self, package: Package, data: bytes) -> None:
+        database = await self.shelf.off_loop(partial(_unpacked, package, data))
+        await self._put(database, package)
+
+    async def _put(self, database: Database, package: Package) -> None:
+        try:
+            await self._now.engine.write_with(database, partial(apply_delta, package=package))
+        except Misuse as error:
+            raise self._noticed(self._now, error) from None
 
     async def _leave(self, before: _Open) -> None:
         """Closes the file that was read until now, once the last has left it."""
@@ -261,6 +269,14 @@ def _unpack(shelf: Shelf, package: Package, database: Path) -> None:
     if unpack(shelf.path(package.name), database, durable=stays) != package.cursor.digest:
         raise damaged("it does not have its digest")
     check_package(database, package)
+
+
+def _unpacked(package: Package, data: bytes) -> bytes:
+    if sha256(data).digest() != package.cursor.digest:
+        raise damaged("it does not have its digest")
+    database = unpacked(data)
+    check_package(database, package)
+    return database
 
 
 def _digests(session: Session, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:

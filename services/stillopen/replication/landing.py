@@ -12,10 +12,9 @@ import asyncio
 from stillopen.core.errors import StillopenError
 from stillopen.replication.client_half import ClientHalf, Digest
 from stillopen.replication.news import News
-from stillopen.replication.ports import Package, PackageSink
+from stillopen.replication.ports import Arriving, Package, PackageSink
 from stillopen.replication.receiving import Apply, Begin, Drop, ReceivingEffect, Take
 from stillopen.rpc.shielded import to_its_end
-from stillopen.storage.shelf import Coming
 from stillopen.v1 import sync_pb2
 
 DIGESTS_AT_ONCE = 4
@@ -41,7 +40,7 @@ class Landing:
         self._replica = replica
         self._group = group
         self._moving = moving
-        self._coming: tuple[Package, Coming] | None = None
+        self._coming: tuple[Package, Arriving] | None = None
         self._digesting = asyncio.Semaphore(DIGESTS_AT_ONCE)
 
     async def carry_out(self, effect: ReceivingEffect | Digest) -> None:
@@ -92,7 +91,7 @@ class Landing:
         except StillopenError as error:
             self._half.refused(package.cursor, error)
 
-    async def _take(self, package: Package, coming: Coming, data: bytes) -> None:
+    async def _take(self, package: Package, coming: Arriving, data: bytes) -> None:
         try:
             await coming.write(data)
         except StillopenError as error:
@@ -101,10 +100,10 @@ class Landing:
         else:
             self._half.taken(coming.there)
 
-    async def _apply(self, coming: Coming, package: Package) -> None:
+    async def _apply(self, coming: Arriving, package: Package) -> None:
         await to_its_end(self._finish_and_apply(coming, package))
 
-    async def _finish_and_apply(self, coming: Coming, package: Package) -> None:
+    async def _finish_and_apply(self, coming: Arriving, package: Package) -> None:
         async with self._moving:
             try:
                 await self._finish(coming)
@@ -115,7 +114,7 @@ class Landing:
                 self._half.applied(package.cursor)
         self._wake.tell()
 
-    async def _finish(self, coming: Coming) -> None:
+    async def _finish(self, coming: Arriving) -> None:
         try:
             await coming.finish()
         except BaseException:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stillopen.replication.ports import Cursor, Package, file_name
 from stillopen.replication.tables import REGISTER, SCHEMA_VERSION, STORE, Table, tables_at
 from stillopen.storage.draft import check_draft, fill_draft
-from stillopen.storage.engine import Session, Value
+from stillopen.storage.engine import Database, Session, Value
 from stillopen.storage.package import (
     FACTS,
     REMOVED,
@@ -143,7 +143,7 @@ def say_where(session: Session, at: Cursor, base: Cursor | None) -> None:
         say(session, "base_digest", base.digest.hex())
 
 
-def check_package(database: Path, package: Package) -> None:
+def check_package(database: Database, package: Package) -> None:
     """Refused PACKAGE_DAMAGED unless an unpacked database is what its package was said to be."""
     version = package.cursor.scope.version
     if version > SCHEMA_VERSION:

@@ -7,7 +7,7 @@ from typing import Protocol
 from stillopen.core.journal import Entry, Head, Lane, Stored
 from stillopen.replication.news import News
 from stillopen.replication.scope import EVERYTHING, Scope
-from stillopen.storage.shelf import SUFFIX, Coming
+from stillopen.storage.shelf import SUFFIX
 from stillopen.v1 import sync_pb2
 
 _NAME = re.compile(rf"[0-9]+-(?:snapshot|delta)-([0-9a-f]{{64}}){re.escape(SUFFIX)}")
@@ -102,6 +102,27 @@ class EntrySource(Protocol):
         ...
 
 
+class Arriving(Protocol):
+    """A package that is on its way here."""
+
+    @property
+    def there(self) -> int:
+        """How many of its bytes, from the first, came."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Takes the next part; raises Refused."""
+        ...
+
+    async def finish(self) -> None:
+        """All of it came; raises Refused."""
+        ...
+
+    def drop(self) -> None:
+        """It does not come after all."""
+        ...
+
+
 class PackageSink(Protocol):
     """A replica, or those of a channel: master data that comes down."""
 
@@ -118,7 +139,7 @@ class PackageSink(Protocol):
         """The packages of which a part is there, from a stream that broke off."""
         ...
 
-    async def receive(self, package: Package, offset: int = 0) -> Coming:
+    async def receive(self, package: Package, offset: int = 0) -> Arriving:
         """Makes room for a package that is about to come, behind what is there of it.
 
         Refused NAME_UNKNOWN when less than `offset` bytes are.

@@ -6,6 +6,7 @@ What every request needs is read when a package came, so that none has to. The r
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -17,7 +18,7 @@ from stillopen.core.products import Product, StaffMember
 from stillopen.core.tender_types import TenderType
 from stillopen.replication.copies import Copy, open_copy
 from stillopen.replication.news import News
-from stillopen.replication.ports import Cursor, Package, Partial
+from stillopen.replication.ports import Arriving, Cursor, Package, Partial
 from stillopen.replication.replica_apply import where_it_stands
 from stillopen.replication.replica_people import (
     RegisterRow,
@@ -35,7 +36,8 @@ from stillopen.rpc.shielded import to_its_end
 from stillopen.rpc.wire import profile_from
 from stillopen.rpc.wire_parameters import parameters_from
 from stillopen.storage.engine import OpenEngine, Session
-from stillopen.storage.shelf import Coming, Shelf
+from stillopen.storage.held import HELD_BYTES_MAX, Held
+from stillopen.storage.shelf import Shelf
 from stillopen.v1 import sync_pb2, types_pb2
 
 POSTING = "Posting"
@@ -75,6 +77,9 @@ class Replica:
         """The ways to pay, by id."""
         self.at = Cursor()
         """Where what it shows stands."""
+        self._coming: Held | None = None
+        self._whole: tuple[str, bytes] | None = None
+        """A small package that came and is about to be shown, and its name."""
         copy.news = self.news
 
     async def load(self) -> None:
@@ -92,28 +97,36 @@ class Replica:
         """The package of which a part is there, from a stream that broke off."""
         return await self.copy.partials()
 
-    async def receive(self, package: Package, offset: int = 0) -> Coming:
+    async def receive(self, package: Package, offset: int = 0) -> Arriving:
         """Makes room for a package that is about to come, behind what is there of it."""
+        if self._coming is not None:
+            self._coming.replaced = True
+        self._coming = None
+        if package.base is not None and not offset and package.size <= HELD_BYTES_MAX:
+            self._coming = Held(package.size, partial(self._came, package.name))
+            return self._coming
         return await self.copy.shelf.receive(package.name, package.size, offset)
 
     async def apply(self, package: Package) -> None:
         """Shows a package that came, and keeps it no longer."""
 
         async def take() -> None:
+            data = self._taken(package.name)
             try:
-                await self.show(package)
+                await self.show(package, data)
             finally:
-                await self.copy.shelf.remove([package.name])
+                if data is None:
+                    await self.copy.shelf.remove([package.name])
 
         # What is written is shown, also when the stream that brought it ends meanwhile.
         await to_its_end(take())
 
-    async def show(self, package: Package) -> None:
-        """Shows a package that is on the shelf; Refused PACKAGE_DAMAGED changes nothing.
+    async def show(self, package: Package, data: bytes | None = None) -> None:
+        """Shows a package that is on the shelf, or its bytes; Refused PACKAGE_DAMAGED.
 
         What is begun must be ended: whoever calls shields it from being cancelled.
         """
-        await self.copy.apply(package)
+        await self.copy.apply(package, data)
         await self.load()
         self.news.tell()
 
@@ -158,6 +171,13 @@ class Replica:
     def register(self, register_id: str) -> RegisterRow | None:
         """A register of its own store."""
         return self.registers.get(register_id)
+
+    def _came(self, name: str, data: bytes) -> None:
+        self._whole = name, data
+
+    def _taken(self, name: str) -> bytes | None:
+        whole, self._whole = self._whole, None
+        return whole[1] if whole is not None and whole[0] == name else None
 
     def _see(self, session: Session) -> _Seen:
         store_id = (self._register_id and store_of(session, self._register_id)) or self.store_id

@@ -57,6 +57,9 @@ class Session:
 Work = Callable[[Session], T]
 """A transaction: reads, writes, returns; raising undoes it."""
 
+Database = Path | bytes
+"""A database to read from: its file, or the bytes of one, for a small one that is in no file."""
+
 
 class OpenEngine(Protocol):
     """How databases are opened."""
@@ -73,7 +76,7 @@ class Engine(Protocol):
         """Runs `work` and returns when it is durable; when it raises, nothing changed."""
         ...
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """The same, alone in its commit, with another database to read as schema `package`."""
         ...
 

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from stillopen.core.errors import Misuse, Reason
+from stillopen.storage.engine import Database
 from stillopen.storage.schema import Schema, migrate
 
 BUSY_TIMEOUT_S = 5.0
@@ -66,6 +67,13 @@ def open_writer(path: Path | str, schema: Schema, *, durable: bool) -> sqlite3.C
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, on a database that a writer has open."""
     return _connect(path, "ro")
+
+
+def where_is(database: Database, *options: str) -> str:
+    """How SQLite finds a database that is only read; the bytes of one are put into the place."""
+    if isinstance(database, bytes):
+        return ":memory:"
+    return f"{database.absolute().as_uri()}?{'&'.join(('mode=ro', *options))}"
 
 
 def _connect(path: Path | str, mode: str) -> sqlite3.Connection:

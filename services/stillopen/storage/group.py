@@ -7,11 +7,11 @@ or the commit fails, every member runs again alone (protocol rule 14).
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from stillopen.core.errors import Misuse, Reason, Refused
-from stillopen.storage.engine import Session, Work
+from stillopen.storage.engine import Database, Session, Work
+from stillopen.storage.files import where_is
 
 Result = tuple[Any, BaseException | None]
 """What a member returned, or what it raised."""
@@ -55,10 +55,12 @@ def run_group(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> lis
     return results
 
 
-def run_with(connection: sqlite3.Connection, database: Path, work: Work[Any]) -> Result:
+def run_with(connection: sqlite3.Connection, database: Database, work: Work[Any]) -> Result:
     """Runs a work alone, with another database as schema `package`."""
-    connection.execute("ATTACH ? AS package", (f"{database.absolute().as_uri()}?mode=ro",))
+    connection.execute("ATTACH ? AS package", (where_is(database),))
     try:
+        if isinstance(database, bytes):
+            connection.deserialize(database, name="package")
         result = _run_alone(connection, work)
     except BaseException:
         with suppress(sqlite3.Error):  # what happened counts, not that it cannot be let go of now

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import TypeVar
 
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 from stillopen.storage.files import open_writer
 from stillopen.storage.group import run_group, run_read, run_with
 from stillopen.storage.schema import Schema
@@ -26,7 +26,7 @@ class InlineEngine:
         result: T = value
         return result
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Runs and commits `work`, with another database at hand."""
         value, failure = run_with(self._connection, database, work)
         if failure is not None:

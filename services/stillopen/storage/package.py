@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 
 from stillopen.core.errors import Misuse, Reason
-from stillopen.storage.engine import Row, Session
+from stillopen.storage.engine import Database, Row, Session
+from stillopen.storage.files import where_is
 from stillopen.storage.package_file import damaged
 
 FACTS = "CREATE TABLE package (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
@@ -24,19 +24,19 @@ _WAL_AT = 18
 
 
 @contextmanager
-def looked_into(database: Path, *, sound: bool = False) -> Generator[Session]:
+def looked_into(database: Database, *, sound: bool = False) -> Generator[Session]:
     """A database of unknown origin, to be read with care; Refused PACKAGE_DAMAGED.
 
     With `sound` its pages are checked first.
     """
-    with database.open("rb") as file:
-        file.seek(_WAL_AT)
-        if file.read(1) == bytes([_WAL]):
-            raise damaged("it is a part of a database: the rest is in another file")
+    if _head(database)[_WAL_AT:] == bytes([_WAL]):
+        raise damaged("it is a part of a database: the rest is in another file")
     connection = sqlite3.connect(  # noqa: TID251 - storage opens databases
-        f"{database.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
+        where_is(database, "immutable=1"), uri=True, isolation_level=None
     )
     try:
+        if isinstance(database, bytes):
+            connection.deserialize(database)
         for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON"):
             connection.execute(f"PRAGMA {pragma}")
         if sound and (found := connection.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
@@ -50,6 +50,13 @@ def looked_into(database: Path, *, sound: bool = False) -> Generator[Session]:
         raise damaged(error.message) from None
     finally:
         connection.close()
+
+
+def _head(database: Database) -> bytes:
+    if isinstance(database, bytes):
+        return database[: _WAL_AT + 1]
+    with database.open("rb") as file:
+        return file.read(_WAL_AT + 1)
 
 
 def check_tables(session: Session, statements: Sequence[str]) -> None:

@@ -130,7 +130,8 @@ def unpack(
     when there is no room. The target is then a part of a file, for the caller to remove.
     """
     with package.open("rb") as source:
-        size = _unpacked_size(source, package.stat().st_size, unpacked_max)
+        size = _unpacked_size(source.read(HEADER_BYTES), package.stat().st_size, unpacked_max)
+        source.seek(0)
         check_room(target.parent, size)
         passed = _Read(source)
         try:
@@ -145,12 +146,25 @@ def unpack(
         return passed.digest.digest()
 
 
-def _unpacked_size(source: BinaryIO, packed: int, unpacked_max: int) -> int:
+def unpacked(package: bytes) -> bytes:
+    """The database of a small package that is in no file; Refused PACKAGE_DAMAGED."""
+    size = _unpacked_size(package[:HEADER_BYTES], len(package), UNPACKED_BYTES_MAX)
     try:
-        size = zstandard.frame_content_size(source.read(HEADER_BYTES))
+        database = zstandard.ZstdDecompressor().decompress(
+            package, max_output_size=size, allow_extra_data=False
+        )
     except zstandard.ZstdError as error:
         raise damaged(str(error)) from None
-    source.seek(0)
+    if len(database) != size:
+        raise damaged(f"it unpacks to {len(database)} bytes and not to {size}")
+    return database
+
+
+def _unpacked_size(head: bytes, packed: int, unpacked_max: int) -> int:
+    try:
+        size = zstandard.frame_content_size(head)
+    except zstandard.ZstdError as error:
+        raise damaged(str(error)) from None
     most = min(unpacked_max, max(SMALL_BYTES, RATIO_MAX * packed))
     if not 0 < size <= most:
         raise damaged(f"it does not unpack to at most {most} bytes")

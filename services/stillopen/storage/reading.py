@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from stillopen.core.errors import Misuse, Reason, Refused, invalid
-from stillopen.storage.engine import Work
+from stillopen.storage.engine import Database, Work
 from stillopen.storage.files import open_reader
 from stillopen.storage.group import run_read
 from stillopen.storage.schema import Schema
@@ -23,7 +23,7 @@ class ReadingEngine:
         """Never: it was opened to be read."""
         _never(work)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Never either."""
         _never((database, work))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from stillopen.core.errors import Reason, Refused
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 
 T = TypeVar("T")
 RESERVE_BYTES = 8 * 2**20
@@ -78,7 +78,7 @@ class ReservedEngine:
             self._reserve.give_up()  # another write may have done so, and there is room now
         return await self._inner.write(work)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Writes with another database at hand; the reserve is not for that."""
         return await self._inner.write_with(database, work)
 

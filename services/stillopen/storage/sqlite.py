@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from stillopen.core.errors import Misuse, Reason
-from stillopen.storage.engine import Engine, Work
+from stillopen.storage.engine import Database, Engine, Work
 from stillopen.storage.files import Hold, open_reader, open_writer
 from stillopen.storage.group import Result, SyncFailedError, run_group, run_read, run_with
 from stillopen.storage.schema import Schema
@@ -42,7 +42,7 @@ class _Thread(aiosqlite.Connection):
 class _Waiting:
     work: Work[Any]
     done: asyncio.Future[Any]
-    database: Path | None = None
+    database: Database | None = None
     """Another database that it needs; it is then alone in its commit."""
 
 
@@ -61,11 +61,11 @@ class SqliteEngine:
         """Runs `work` with whatever else waits, in one commit; returns when it is durable."""
         return await self._write(work, None)
 
-    async def write_with(self, database: Path, work: Work[T]) -> T:
+    async def write_with(self, database: Database, work: Work[T]) -> T:
         """Runs `work` alone in its commit, with another database at hand."""
         return await self._write(work, database)
 
-    async def _write(self, work: Work[T], database: Path | None) -> T:
+    async def _write(self, work: Work[T], database: Database | None) -> T:
         if self._closing:
             raise Misuse(Reason.INTERNAL, "the database is closed")
         waiting = _Waiting(work, asyncio.get_running_loop().create_future(), database)
