@@ -63,12 +63,27 @@ class _Part:
     """Whether it may be done at any time from then on."""
 
 
-def histories(
-    calls: Iterable[CardCall], runs: list[Run], restored_s: float = math.inf
-) -> dict[str, list[Step]]:
-    """By card: what was done with it, in the order in which it was asked."""
-    heard = [(call, _answer(call)) for call in calls if call.refused not in _NOT_OF_CARDS]
+def names_in(calls: Iterable[CardCall]) -> Names:
+    """What calls tell of the names of cards."""
     names = Names()
+    for call in calls:
+        if call.refused not in _NOT_OF_CARDS:
+            names.learn(call, _answer(call))
+    return names
+
+
+def histories(
+    calls: Iterable[CardCall],
+    runs: list[Run],
+    restored_s: float = math.inf,
+    known: Names | None = None,
+) -> dict[str, list[Step]]:
+    """By card: what was done with it, in the order in which it was asked.
+
+    `known` are names that were told in any life of the server.
+    """
+    heard = [(call, _answer(call)) for call in calls if call.refused not in _NOT_OF_CARDS]
+    names = known.elsewhere() if known else Names()
     for call, answer in heard:
         names.learn(call, answer)
     found: defaultdict[str, list[Step]] = defaultdict(list)

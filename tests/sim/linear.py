@@ -14,7 +14,7 @@ from itertools import product
 
 from tests.sim.card_answers import Holding
 from tests.sim.card_calls import NEVER, CardCall, CardCalls, Run
-from tests.sim.card_histories import histories
+from tests.sim.card_histories import histories, names_in
 from tests.sim.card_names import name_of
 from tests.sim.card_rules import after
 from tests.sim.card_state import Card, Lock, Status
@@ -55,9 +55,10 @@ def order_of_cards(
     """
     known = {name_of(number): Card(Status.OPEN, minor=minor) for number, minor in opened}
     first_s = min((each.restored_s for each in restored), default=math.inf)
+    names = names_in(heard.calls) if restored else None
     for calls, runs in _lives(heard, restored):
         served = Served(runs)
-        for name, steps in histories(calls, runs, first_s).items():
+        for name, steps in histories(calls, runs, first_s, names).items():
             search = Search(served)
             for line in search.run(known.get(name, Card()), steps):
                 yield f"card {name[:12]}: {line}"

@@ -356,6 +356,16 @@ def test_a_server_that_went_on_from_a_copy_never_did_what_came_after_it() -> Non
     assert len(book.violations()) == 1
 
 
+def test_a_card_keeps_its_name_when_the_call_that_told_it_is_on_no_copy() -> None:
+    book = Book()
+    copied_s = book.now_s
+    book.pause(1)
+    book.lock("a")
+    book.restart(1)
+    book.settle("a")
+    assert book.violations(Restored(copied_s, book.heard.runs[-1].from_s)) == []
+
+
 def test_a_copy_excuses_nothing_that_was_done_before_it_was_made() -> None:
     book = Book()
     book.lock("a")
