@@ -7,9 +7,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PEERS := .venv/.peers
+POUCHDB := tests/bench/pouch/node_modules/.package-lock.json
 SEEDS ?= 200
 ONLY ?=
 JSON ?=
+PLOTS ?=
 
 .PHONY: help
 help: ## Say what can be made
@@ -65,9 +68,22 @@ demo: $(INSTALLED) ## See a sale survive an outage
 serve: $(INSTALLED) ## Start headquarters, a channel and a register under ./var
 	$(BIN)/stillopen serve all --data var
 
+$(PEERS): requirements-bench.lock | $(INSTALLED)
+	@echo "Setting up the peers to measure against (once)"
+	@if $(BIN)/pip install -qqq --disable-pip-version-check --require-hashes --retries 1 \
+	  -r requirements-bench.lock; then touch $@; else \
+	  echo "The peers cannot be had here; what is measured against them is skipped" >&2; fi
+
+$(POUCHDB): tests/bench/pouch/package-lock.json
+	@echo "Setting up PouchDB to measure against (once)"
+	@if npm ci --prefix tests/bench/pouch --no-audit --no-fund --ignore-scripts --silent \
+	  --fetch-retries=1; then touch $@; else \
+	  echo "PouchDB cannot be had here; what is measured against it is skipped" >&2; fi
+
 .PHONY: bench
-bench: $(INSTALLED) ## Measure, as ratios: make bench [ONLY=name] [JSON=file]
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+bench: $(INSTALLED) $(PEERS) $(POUCHDB) ## Measure, as ratios: make bench [ONLY=name] [JSON=file] [PLOTS=folder]
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) \
+	  $(if $(PLOTS),--plots $(PLOTS))
 
 .PHONY: sim
 sim: $(INSTALLED) ## Simulate the estate: make sim [SEEDS=200]
@@ -81,6 +97,8 @@ mutants: $(INSTALLED) ## Put faults into the source and see the simulation find 
 lock: $(INSTALLED) ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	  -c requirements.lock --group bench -o requirements-bench.lock
 
 .PHONY: dist
 dist: $(INSTALLED) ## Build wheel and sdist into ./dist
@@ -88,5 +106,5 @@ dist: $(INSTALLED) ## Build wheel and sdist into ./dist
 
 .PHONY: clean
 clean: ## Remove what was made, but not ./var
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/bench/pouch/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,12 +15,18 @@ from tests.bench import (
     backlog,
     bootstrap,
     card,
+    coming_back,
     compare,
     distribution,
     drain,
+    failover,
     gigabyte,
+    growth,
+    hot_card,
+    idle,
     imports,
     offline_sale,
+    start,
     storm,
     visible,
 )
@@ -33,9 +40,15 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[Sequence[Line]]]] = {
     "compare": compare.measure,
     "distribution": distribution.measure,
     "drain": drain.measure,
+    "failover": failover.measure,
     "gigabyte": gigabyte.measure,
+    "growth": growth.measure,
+    "hot-card": hot_card.measure,
+    "idle": idle.measure,
     "imports": imports.measure,
     "offline-sale": offline_sale.measure,
+    "return": coming_back.measure,
+    "start": start.measure,
     "storm": storm.measure,
     "visible": visible.measure,
 }
@@ -56,14 +69,15 @@ def cells(line: Line) -> tuple[str, ...]:
     """A line of the table."""
     if isinstance(line, Skipped):
         return (line.name, "", "", "", "", "", f"skipped: {line.why}")
+    aim = "stated" if line.aim is None else f"{'>=' if line.at_least else '<='} {line.aim:g}"
     return (
         line.name,
         f"{line.figure:,.2f}",
         f"{line.reference:,.2f}",
         line.unit,
         f"{line.ratio:.2f}",
-        f"{'>=' if line.at_least else '<='} {line.aim:g}",
-        "yes" if line.met else "[red]no[/]",
+        aim,
+        {None: "", True: "yes", False: "[red]no[/]"}[line.met],
     )
 
 
@@ -72,7 +86,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=sorted(BENCHMARKS), help="run one benchmark")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--plots", type=Path, help="draw cost against size into this folder")
     arguments = parser.parse_args()
+    if arguments.plots:
+        BENCHMARKS["growth"] = partial(growth.measure, arguments.plots)
     names = [arguments.only] if arguments.only else list(BENCHMARKS)
     lines = asyncio.run(run(names, Console(stderr=True)))
     table = Table(box=None, header_style="bold")

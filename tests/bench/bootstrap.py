@@ -4,6 +4,9 @@ Timed from its first sign-in, which begins delivery, until its own database has 
 the channel is ended, and the last product of the catalogue is sold from it. The reference puts the
 same rows into the same tables by `executemany`, in the same run. Headquarters, channel and register
 are the processes that ship, with their shipped settings.
+
+PouchDB is given 100,000 products, each with its barcode and its price in one document where ours
+are three rows; ours beside it is the rate of the million.
 """
 
 import asyncio
@@ -13,10 +16,11 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.bench import goods
-from tests.bench.figures import Figure
+from tests.bench import goods, pouchdb
+from tests.bench.figures import Figure, Line
 from tests.bench.imports import peak_mb
 
 from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate, import_master_data
@@ -84,16 +88,25 @@ async def bootstrap(rows: int) -> Run:
         return Run(rows, seconds, peaks)
 
 
-async def measure() -> list[Figure]:
-    """Both sizes, and the reference in between."""
+async def measure() -> list[Line]:
+    """Both sizes, the reference in between, and PouchDB."""
     small = await bootstrap(goods.SMALL)
     with tempfile.TemporaryDirectory(prefix="stillopen-bench-") as name:
         reference = await asyncio.to_thread(goods.plainly, Path(name), goods.LARGE)
     large = await bootstrap(goods.LARGE)
-    figures = [
+    lines: list[Line] = [
         Figure("bootstrap 1M products", large.seconds, "s", reference, aim=0.3, at_least=False)
     ]
     for name, peak in large.peak_mb.items():
         label = f"bootstrap memory of {name}, 1M against 100k"
-        figures.append(Figure(label, peak, "MB", small.peak_mb[name], aim=1.2, at_least=False))
-    return figures
+        lines.append(Figure(label, peak, "MB", small.peak_mb[name], aim=1.2, at_least=False))
+    lines.append(
+        await pouchdb.against(
+            "bootstrap 1M, a second, to PouchDB's of 100,000",
+            large.rows / large.seconds,
+            "products/s",
+            100.0,
+            partial(pouchdb.pulled, goods.SMALL),
+        )
+    )
+    return lines

@@ -4,7 +4,7 @@ The entries are written by the register's own journal code before the clock star
 sign-in, which begins the register's stream, until the last was acknowledged. The reference puts the
 rows that a channel keeps of a sale from ready tuples, in the same batches, each flushed. Then the
 same entries are sent again whatever the channel says, which must add no row; then a journal of
-which one entry in a hundred is poison.
+which one entry in a hundred is poison. PouchDB is given 10,000 sales of the same size to push.
 """
 
 import asyncio
@@ -13,11 +13,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc.aio
-from tests.bench import journals, stores
-from tests.bench.figures import Figure
+from tests.bench import journals, pouchdb, stores
+from tests.bench.figures import Figure, Line
 from tests.bench.journals import Written
 from tests.support import callers
 
@@ -32,6 +33,7 @@ from stillopen.storage.files import open_writer
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 SALES = 100_000
+PUSHED = 10_000
 Row = tuple[int | str | bytes, ...]
 ONE_IN = 100
 """Of so many entries one is poison."""
@@ -175,8 +177,8 @@ def plainly(written: Written) -> float:
         return written.entries / (time.perf_counter() - began)
 
 
-async def measure() -> list[Figure]:
-    """A journal that is sound, the same again, and one with poison."""
+async def measure() -> list[Line]:
+    """A journal that is sound, the same again, one with poison, and PouchDB."""
     async with stores.estate_with([REGISTER, POISONED]) as estate:
         sound = await journals.write(estate.folder, REGISTER, SALES)
         poisoned = await journals.write(estate.folder, POISONED, SALES, lambda n: n % ONE_IN == 0)
@@ -190,8 +192,15 @@ async def measure() -> list[Figure]:
         quarantined = [stores.look(each, QUARANTINED)[0] for each in received(estate)]
     return [
         _rate("drain 100,000 sales to the channel", clean.at_channel, plain, 0.5),
-        _rate("drain 100,000 sales to headquarters", clean.at_headquarters, plain, 0.0),
-        _rate("drain 100,000 sales, applied by both", clean.applied, plain, 0.0),
+        _rate("drain 100,000 sales to headquarters", clean.at_headquarters, plain, None),
+        _rate("drain 100,000 sales, applied by both", clean.applied, plain, None),
+        await pouchdb.against(
+            "drain to the channel, to PouchDB's push of 10,000",
+            clean.at_channel,
+            "sales/s",
+            10.0,
+            partial(pouchdb.pushed, PUSHED),
+        ),
         _rate("the same upload again, to the first", again_rate, clean.at_channel, 1.0),
         Figure(
             "the same upload again, rows", sum(rows_again), "rows", sum(rows), 1.0, at_least=False
@@ -203,5 +212,5 @@ async def measure() -> list[Figure]:
     ]
 
 
-def _rate(name: str, ours: float, reference: float, aim: float) -> Figure:
+def _rate(name: str, ours: float, reference: float, aim: float | None) -> Figure:
     return Figure(name, ours, "sales/s", reference, aim, at_least=True)

@@ -25,7 +25,12 @@ class Empty(realtime_pb2_grpc.RealtimeServiceServicer):
         """Settled, it says."""
         del context
         return realtime_pb2.SettleTransactionResponse(
-            settlements=[realtime_pb2.Settlement(line_id=o.line_id) for o in request.operations]
+            settlements=[
+                realtime_pb2.Settlement(
+                    line_id=each.line_id, outcome=realtime_pb2.SETTLEMENT_OUTCOME_APPLIED
+                )
+                for each in request.operations
+            ]
         )
 
 

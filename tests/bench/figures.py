@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. `at_least` says which side of the aim is good."""
+    """One line of the table. `at_least` says which side of the aim is good; none is stated only."""
 
     name: str
     figure: float
     unit: str
     reference: float
-    aim: float
+    aim: float | None
     at_least: bool
 
     @property
@@ -22,8 +22,10 @@ class Figure:
         return self.figure / self.reference if self.reference else 0.0
 
     @property
-    def met(self) -> bool:
-        """Whether the ratio is on the good side of the aim."""
+    def met(self) -> bool | None:
+        """Whether the ratio is on the good side of the aim; nothing where there is none."""
+        if self.aim is None:
+            return None
         return self.ratio >= self.aim if self.at_least else self.ratio <= self.aim
 
     def as_json(self) -> dict[str, object]:

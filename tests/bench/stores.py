@@ -23,11 +23,13 @@ from stillopen.cli.estate import (
     Estate,
     import_master_data,
 )
+from stillopen.cli.machine import Machine
 from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.core.journal import Lane
 from stillopen.core.lanes import epoch_text
 from stillopen.headquarters.changes import mark
 from stillopen.headquarters.credentials import put_register_secret
+from stillopen.realtime.tables import SCHEMA as REALTIME_SCHEMA
 from stillopen.register import Register, RegisterSettings, open_register
 from stillopen.replication.tables import REGISTER
 from stillopen.rpc.identity import CallerKind
@@ -41,6 +43,17 @@ DURABLE = 2
 def names(count: int, first: int = 1) -> list[str]:
     """So many registers."""
     return [f"R{number:04d}" for number in range(first, first + count)]
+
+
+async def check_flushes() -> None:
+    """Opens a database as every place does, and reads back that each commit is flushed."""
+    with tempfile.TemporaryDirectory(prefix="stillopen-bench-") as name:
+        engine = await Machine().open_engine(Path(name) / "realtime.db", REALTIME_SCHEMA)
+        try:
+            said = await engine.write(lambda session: session.one("PRAGMA synchronous"))
+        finally:
+            await engine.close()
+    assert said == (DURABLE,)
 
 
 @asynccontextmanager

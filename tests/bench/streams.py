@@ -2,8 +2,9 @@
 
 It bids its clients come back as slowly as ours does: all at once they would not get through.
 
-`python -m tests.bench.streams BEAT_S` says its address. For each line that it reads it sends one
-message to every stream, and says when it began to; with BEAT_S it sends one so often by itself.
+`python -m tests.bench.streams ADDRESS BEAT_S` says its address. For each line that it reads it
+sends one message to every stream, as long as the first that a channel sends of a package, and says
+when it began to; with BEAT_S it also says so often that it is there.
 """
 
 import asyncio
@@ -23,15 +24,32 @@ from stillopen.sync.admission import room_for
 from stillopen.v1 import sync_pb2, sync_pb2_grpc
 
 BEAT = sync_pb2.SyncResponse(heartbeat=sync_pb2.Heartbeat())
+_AT = sync_pb2.Cursor(generation=1 << 63, sequence=1, package_digest=bytes(range(32)))
+MESSAGE = sync_pb2.SyncResponse(
+    package_begin=sync_pb2.PackageBegin(cursor=_AT, base=_AT, size=1_000)
+)
 
 
 class Empty(sync_pb2_grpc.SyncServiceServicer):
-    """Welcomes whoever comes; `news` is told when everybody gets a message."""
+    """Welcomes whoever comes, and passes on to everybody what it is told to say."""
 
-    def __init__(self, news: News, beat_s: float) -> None:
-        self._news = news
+    def __init__(self, beat_s: float) -> None:
+        self._news = News()
+        self._said: list[sync_pb2.SyncResponse] = []
+        """Everything since it began: as many as the news has versions."""
         self._beat_s = beat_s
         self._streams = 0
+
+    def say(self, frame: sync_pb2.SyncResponse) -> None:
+        """Says it to everybody who is there now."""
+        self._said.append(frame)
+        self._news.tell()
+
+    async def beat(self) -> None:
+        """Says that it is there, for as long as the process runs."""
+        while self._beat_s:
+            await asyncio.sleep(self._beat_s)
+            self.say(BEAT)
 
     async def Sync(  # noqa: N802 - the contract's name
         self, request_iterator: AsyncIterator[sync_pb2.SyncRequest], context: Context
@@ -51,8 +69,9 @@ class Empty(sync_pb2_grpc.SyncServiceServicer):
         taking = asyncio.create_task(_take(request_iterator))
         try:
             while not taking.done():
-                version = await self._news.after(version)
-                yield BEAT
+                before, version = version, await self._news.after(version)
+                for frame in self._said[before:version]:
+                    yield frame
         finally:
             taking.cancel()
             self._streams -= 1
@@ -65,19 +84,17 @@ async def _take(frames: AsyncIterator[sync_pb2.SyncRequest]) -> None:
 
 async def main(address: str, beat_s: float) -> None:
     """Serves until it is ended."""
-    listener, news = listen(address), News()
-    servicer = Empty(news, beat_s)
+    listener = listen(address)
+    servicer = Empty(beat_s)
     await listener.start(
         [], [lambda server: sync_pb2_grpc.add_SyncServiceServicer_to_server(servicer, server)]
     )
     say(listener.address)
-    if beat_s:
-        while True:
-            await asyncio.sleep(beat_s)
-            news.tell()
+    beating = asyncio.create_task(servicer.beat())
     async for _ in lines():
         say(time.perf_counter())
-        news.tell()
+        servicer.say(MESSAGE)
+    beating.cancel()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 from stillopen.replication.backoff import (
     BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
+    NOBODY_MAX_S,
     RETURN_WITHIN_MAX_S,
     Backoff,
 )
@@ -33,6 +34,15 @@ def test_pauses_double_up_to_a_bound_and_begin_anew_after_a_stream_that_lasted()
     assert pauses == pytest.approx([0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0])
     assert backoff.pause_s(failed=False) == pytest.approx(BACKOFF_FIRST_S)
     assert backoff.pause_s(failed=True) == pytest.approx(2 * BACKOFF_FIRST_S)
+
+
+def test_who_found_nobody_asks_again_sooner_than_who_was_told_no() -> None:
+    backoff = Backoff(Drawn(HIGHEST))
+    pauses = [backoff.pause_s(failed=True, nobody=True) for _ in range(4)]
+    assert pauses == pytest.approx([0.2, 0.4, NOBODY_MAX_S, NOBODY_MAX_S])
+    told_no = [backoff.pause_s(failed=True) for _ in range(2)]
+    assert told_no == pytest.approx([2 * NOBODY_MAX_S, 4 * NOBODY_MAX_S])
+    assert backoff.pause_s(failed=True, nobody=True) == pytest.approx(NOBODY_MAX_S)
 
 
 def test_at_least_half_of_a_pause_is_waited() -> None:

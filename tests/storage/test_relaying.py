@@ -1,6 +1,7 @@
 """What replicas give on and show: registers behind channels, prices of the moment."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,38 @@ async def test_a_register_gets_what_its_channel_relays(office: Office) -> None:
     assert till.got == store.got
     assert await till.rows() == await office.rows("Default")
     assert (till.replica.store_id, till.replica.at) == ("S1", store.replica.at)
+
+
+async def test_fifty_registers_told_at_one_moment_cost_the_channel_one_look_and_one_read(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.run()
+    store = await office.replica("S1")
+    await store.catch_up()
+    stands = store.replica.at
+    await office.product("APPLE")
+    await office.run()
+    await store.catch_up()
+    lines, looks, reads = lines_of(store), [0], [0]
+    look, read = package_log.next_package, lines.replica.copy.shelf.block
+
+    def counted(
+        session: Session, end: Cursor, at: Cursor, fresh: Collection[int] = ()
+    ) -> Package | package_log.Needs:
+        looks[0] += 1
+        return look(session, end, at, fresh)
+
+    async def counted_read(name: str, offset: int, size: int) -> bytes:
+        reads[0] += 1
+        return await read(name, offset, size)
+
+    monkeypatch.setattr(package_log, "next_package", counted)
+    monkeypatch.setattr(lines.replica.copy.shelf, "block", counted_read)
+    found = await asyncio.gather(*(lines.newest(f"R{n}", stands) for n in range(50)))
+    [package] = {each for each in found if each is not None}
+    parts = await asyncio.gather(*(lines.block(package, 0, package.size) for _ in range(50)))
+    assert [len(each) for each in parts] == [package.size] * 50
+    assert (looks, reads) == ([1], [1])
 
 
 async def test_a_channel_whose_deltas_outgrew_the_snapshot_makes_one_of_its_own(

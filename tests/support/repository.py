@@ -15,6 +15,8 @@ TESTS = ROOT / "tests"
 
 _TEXT = {".py", ".pyi", ".proto", ".toml", ".yaml", ".yml", ".md", ".sh", ".txt", ".lock", ""}
 _TREES = ("protos", "services", "clients", "tests", "docs", ".ci")
+_LEFT = {"__pycache__", "node_modules"}
+"""What tools leave in folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Module:
 def files(folder: Path, suffix: str = ".py") -> Iterator[Path]:
     """The files below a folder, without what tools leave there."""
     for path in sorted(folder.rglob(f"*{suffix}")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and not _LEFT.intersection(path.parts):
             yield path
 
 

@@ -21,6 +21,7 @@ from stillopen.replication.packages import (
 )
 from stillopen.replication.ports import Cursor, Package
 from stillopen.replication.replica_apply import check_way, place_of, where_it_stands
+from stillopen.replication.shared import Shared
 from stillopen.storage.engine import Engine, Session
 from stillopen.storage.package_file import digest_of
 
@@ -35,6 +36,7 @@ class Line:
         self._engine = engine
         self._fresh = Fresh()
         self._building = asyncio.Lock()
+        self._in_log = Shared(self._find)
 
     async def take(self, package: Package, show: Callable[[Package], Awaitable[None]]) -> None:
         """Shows a package that came, and keeps it to give on."""
@@ -89,12 +91,16 @@ class Line:
         if not at.generation:
             return Needs.NOTHING
         while True:
-            fresh = self._fresh.generations()
-            find = partial(package_log.next_package, end=at, at=cursor, fresh=fresh)
-            found = await self._engine.read(find)
+            found = await self._in_log((at, cursor, self._fresh.generations()))
             if not isinstance(found, Package) or self.copy.shelf.has(found.name, found.size):
                 return found
             await self._forget(found)
+
+    async def _find(self, asked: tuple[Cursor, Cursor, frozenset[int]]) -> Package | Needs:
+        end, at, fresh = asked
+        return await self._engine.read(
+            partial(package_log.next_package, end=end, at=at, fresh=fresh)
+        )
 
     async def _make_snapshot(self, cursor: Cursor) -> Package | Needs:
         copy = self.copy
@@ -136,7 +142,9 @@ class Line:
             change(session)
             return before - package_log.names(session)
 
-        await self.copy.shelf.remove(await self._engine.write(write))
+        gone = await self._engine.write(write)
+        self._in_log.anew()
+        await self.copy.shelf.remove(gone)
 
 
 def _begin(session: Session, package: Package, before: Cursor) -> None:

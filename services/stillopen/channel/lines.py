@@ -22,6 +22,7 @@ from stillopen.replication.frames import CURSORS_MAX, cursor_to
 from stillopen.replication.ports import Cursor, Flow, Package, Partial
 from stillopen.replication.replica import Replica
 from stillopen.replication.scope import EVERYTHING, Scope, left_out
+from stillopen.replication.shared import Shared
 from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.engine import Engine, OpenEngine, Session
 from stillopen.storage.pointer import pointers
@@ -51,6 +52,7 @@ class Lines:
         self._warn = warn
         self._lines = {EVERYTHING: Line(replica.copy, engine)}
         self._opening = asyncio.Lock()
+        self._blocks = Shared(self._block)
         self.ask: Ask | None = None
         """How registers are asked; set when they are served."""
 
@@ -114,7 +116,10 @@ class Lines:
 
     async def block(self, package: Package, offset: int, size: int) -> bytes:
         """A part of a package."""
-        return await self.replica.copy.shelf.block(package.name, offset, size)
+        return await self._blocks((package.name, offset, size))
+
+    async def _block(self, asked: tuple[str, int, int]) -> bytes:
+        return await self.replica.copy.shelf.block(*asked)
 
     async def refused(
         self,

@@ -312,18 +312,21 @@ def _blocked(card: Card) -> Refused | None:
 def _not_enough(
     request: LockRequest, card: Card, locks: list[Lock], now_s: float, parameters: CardParameters
 ) -> Refused | None:
-    there = Refused(Reason.INSUFFICIENT_BALANCE, f"there is {card.balance} on the card", "amount")
     if request.purpose is Purpose.CASH_OUT:
         if card.balance.minor > parameters.cash_out_up_to_minor:
             most = Money(card.balance.currency, parameters.cash_out_up_to_minor)
             return Refused(
                 Reason.CASH_OUT_TOO_MUCH, f"there is {card.balance}, at most {most} is given out"
             )
-        return there if request.amount != card.balance else None
+        return _there_is(card) if request.amount != card.balance else None
     # Who may not have the card at all is not told what is on it.
     held = blocker(locks, request.lock_key, now_s) is not None and not request.shares
     short = request.purpose.takes and request.amount.minor > card.balance.minor
-    return there if short and not held else None
+    return _there_is(card) if short and not held else None
+
+
+def _there_is(card: Card) -> Refused:
+    return Refused(Reason.INSUFFICIENT_BALANCE, f"there is {card.balance} on the card", "amount")
 
 
 def decide_renew(

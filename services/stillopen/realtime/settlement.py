@@ -11,6 +11,7 @@ from stillopen.core.settle import CARD_UNKNOWN, KEY_REUSED, Applied, Operation, 
 from stillopen.realtime.store import CardStore
 from stillopen.realtime.tables import (
     card_by_id,
+    locks_against,
     locks_of,
     move_money,
     put_card,
@@ -88,7 +89,8 @@ def _settle_one(
         _raise(session, lane, sequence, operation, operation.amount, KEY_REUSED)
         return Settled(operation.line_id, applied=False)
     card = card_by_id(session, operation.card_id)
-    locks = locks_of(session, operation.card_id, operation.transaction_id)
+    sale, key = operation.transaction_id, operation.lock_key
+    locks = locks_against(session, operation.card_id, sale, key, now_s)
     decided = decide_settle(operation, card, locks, now_s)
     applied = isinstance(decided, Applied)
     if isinstance(decided, Applied):

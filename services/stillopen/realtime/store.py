@@ -38,6 +38,7 @@ from stillopen.realtime.tables import (
     find_card,
     find_lock,
     lock_of,
+    locks_against,
     locks_of,
     move_money,
     put_card,
@@ -153,7 +154,8 @@ class CardStore:
             if existing is not None:
                 again = repeated_lock(request, card_id(look_up), existing)
                 return again if isinstance(again, Refused) else LockNow(again, card, now_s)
-            locks = locks_of(session, card.card_id, request.transaction_id) if card else []
+            sale, key = request.transaction_id, request.lock_key
+            locks = locks_against(session, card.card_id, sale, key, now_s) if card else []
             known = standing
             if visible(card, locks) is None and not standing.not_home:
                 known = replace(standing, not_home=_in_flight(session, number))

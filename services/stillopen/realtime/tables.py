@@ -102,6 +102,9 @@ SCHEMA = Schema(
     ),
 )
 
+# Faster than asking the enumeration: a card may have many locks, and each call reads them all.
+_STATES = {str(each): each for each in LockState}
+_PURPOSES = {str(each): each for each in Purpose}
 _CARD = "card_id, last_four, currency, balance_minor, blocked, kind, state"
 _LOCK_COLUMNS = (
     "lock_key, holder, state, end_reason, card_id, transaction_id, line_id, currency, amount_minor,"
@@ -110,8 +113,20 @@ _LOCK_COLUMNS = (
 LOCK_BY_KEY = f"SELECT {_LOCK_COLUMNS} FROM card_lock WHERE lock_key = ?"  # noqa: S608 - constants
 LOCKS_OF_CARD = (
     f"SELECT {_LOCK_COLUMNS} FROM card_lock WHERE card_id = ?1 AND state = 'OPEN'"  # noqa: S608
-    f" UNION SELECT {_LOCK_COLUMNS} FROM card_lock WHERE card_id = ?1 AND transaction_id = ?2"
-    " AND card_id <> ''"
+    f" UNION ALL SELECT {_LOCK_COLUMNS} FROM card_lock WHERE card_id = ?1 AND transaction_id = ?2"
+    " AND card_id <> '' AND state <> 'OPEN'"
+)
+_OTHERS_SHARE = " amount_only AND until_s > ?4 AND transaction_id <> ?2 AND lock_key <> ?3"
+_TAKES = ", ".join(f"'{each}'" for each in Purpose if each.takes)
+_LOCKS_AGAINST = (
+    f"SELECT {_LOCK_COLUMNS} FROM card_lock"  # noqa: S608 - constants
+    f" WHERE card_id = ?1 AND state = 'OPEN' AND NOT ({_OTHERS_SHARE})"
+    f" UNION ALL SELECT {_LOCK_COLUMNS} FROM card_lock WHERE card_id = ?1 AND transaction_id = ?2"
+    " AND card_id <> '' AND state <> 'OPEN'"
+    " UNION ALL SELECT CAST('others' AS BLOB), '', 'OPEN', '', card_id, '', '', min(currency),"
+    f" sum(CASE WHEN purpose IN ({_TAKES}) THEN amount_minor ELSE 0 END),"
+    " 0.0, 0.0, 0.0, 0.0, max(until_s), 1, 'REDEEM' FROM card_lock"
+    f" WHERE card_id = ?1 AND state = 'OPEN' AND {_OTHERS_SHARE} GROUP BY card_id"
 )
 OPEN_LOCKS = (
     f"SELECT {_LOCK_COLUMNS} FROM card_lock"  # noqa: S608 - constants
@@ -129,7 +144,7 @@ def lock_of(row: Row) -> Lock:
     return Lock(
         lock_key=row[0],
         holder=row[1],
-        state=LockState(row[2]),
+        state=_STATES[row[2]],
         end_reason=row[3],
         card_id=row[4],
         transaction_id=row[5],
@@ -141,7 +156,7 @@ def lock_of(row: Row) -> Lock:
         granted_s=row[12],
         until_s=row[13],
         amount_only=bool(row[14]),
-        purpose=Purpose(row[15]),
+        purpose=_PURPOSES[row[15]],
     )
 
 
@@ -183,6 +198,20 @@ def find_lock(session: Session, lock_key: bytes) -> Lock | None:
 def locks_of(session: Session, card_id: str, transaction_id: str) -> list[Lock]:
     """The card's open locks, and every lock the sale ever had on it."""
     return [lock_of(row) for row in session.all(LOCKS_OF_CARD, card_id, transaction_id)]
+
+
+def locks_against(
+    session: Session, card_id: str, transaction_id: str, lock_key: bytes, now_s: float
+) -> list[Lock]:
+    """As `locks_of`, but other sales that share the card now are one lock, which holds their sum.
+
+    That is what a decision needs, and many may share a card: to read each would cost more than all
+    the rest of a call.
+    """
+    return [
+        lock_of(row)
+        for row in session.all(_LOCKS_AGAINST, card_id, transaction_id, lock_key, now_s)
+    ]
 
 
 def redeeming(session: Session, memo_prefix: str) -> tuple[NotHome, ...]:

@@ -96,6 +96,7 @@ class SyncClient:
             if not self.allowed:
                 await self.news.after(version)
                 continue
+            heard_s = self.heard_s
             self._session = asyncio.create_task(self._run_session(), name="sync session")
             self._session.add_done_callback(self._note_failure)
             try:
@@ -104,7 +105,8 @@ class SyncClient:
                 self._session.cancel()
             no_failure = self._lasted() or not self.allowed
             self._set_up(up=False)
-            await asyncio.sleep(self._backoff.pause_s(failed=not no_failure))
+            nobody = heard_s == self.heard_s and isinstance(self.last_error, Unreachable)
+            await asyncio.sleep(self._backoff.pause_s(failed=not no_failure, nobody=nobody))
 
     def _note_failure(self, session: asyncio.Task[None]) -> None:
         if session.cancelled():

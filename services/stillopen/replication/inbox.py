@@ -73,6 +73,8 @@ class Inbox:
     def __init__(self, engine: Engine, clock: Clock, *, last: bool) -> None:
         self.engine = engine
         self.changes = Changes()
+        self.came = 0
+        """How many batches came since it was opened."""
         self.registers: set[str] = set()
         """The registers that a lane is known of."""
         self.recovering: list[tuple[Lane, int, int]] = []
@@ -167,6 +169,7 @@ class Inbox:
             return stored
 
         stored = await self.engine.write(put)
+        self.came += 1
         self.registers.update(lane.register_id for lane in found)
         if self.recovering:
             await self.look_for_recovery()
@@ -266,8 +269,8 @@ def read_entries(
     session: Session, table: str, lane: Lane, after: int, entries_max: int, bytes_max: int
 ) -> list[Entry]:
     """Entries of a lane from a table with the columns of `entry`, cut by count and bytes."""
-    rows = session.all(
-        f"SELECT {_ENTRY} FROM {table}"  # noqa: S608 - constants
+    rows = session.each(
+        f"SELECT sequence, parent_digest, digest, payload FROM {table}"  # noqa: S608 - constants
         " WHERE register_id = ? AND epoch = ? AND sequence > ? ORDER BY sequence LIMIT ?",
         *lane_key(lane),
         after,
@@ -275,11 +278,11 @@ def read_entries(
     )
     found: list[Entry] = []
     size = 0
-    for row in rows:
-        size += len(row[5])
+    for sequence, parent_digest, digest, payload in rows:
+        size += len(payload)
         if found and size > bytes_max:
             break
-        found.append(entry_of(row))
+        found.append(Entry(lane, sequence, parent_digest, digest, payload))
     return found
 
 
@@ -289,7 +292,15 @@ def entry_of(row: Row) -> Entry:
 
 
 def mark(session: Session, arrivals: list[int], state: str) -> None:
-    """Says what became of entries: APPLIED, or STORED once more, to be tried until it is known."""
+    """Says what became of entries: APPLIED, or STORED once more, to be tried until it is known.
+
+    No arrival is named twice.
+    """
+    first, last = min(arrivals, default=0), max(arrivals, default=-1)
+    if last - first == len(arrivals) - 1:  # they came one after another, as entries do
+        between = "UPDATE entry SET state = ? WHERE arrival BETWEEN ? AND ?"
+        session.run(between, state, first, last)
+        return
     session.run_many(
         "UPDATE entry SET state = ? WHERE arrival = ?", [(state, each) for each in arrivals]
     )

@@ -128,11 +128,15 @@ class ReceivedSales:
         if new and self._arriving is not None:
             self._arriving(session, arrival)
         # The same transaction under another key is no sale of its own: a cloned register.
-        other = session.one(
-            "SELECT register_id, epoch, sequence FROM received_sale JOIN entry USING (arrival)"
-            " WHERE transaction_id = ? AND arrival <> ?",
-            record.transaction_id,
-            arrival,
+        other = (
+            None
+            if new
+            else session.one(
+                "SELECT register_id, epoch, sequence FROM received_sale JOIN entry USING (arrival)"
+                " WHERE transaction_id = ? AND arrival <> ?",
+                record.transaction_id,
+                arrival,
+            )
         )
         if other is not None:
             return (

@@ -6,7 +6,7 @@
 3. What is wrong with the entry itself is QUARANTINED with its reason.
 4. What is in quarantine is tried again after each start, and when a person asks: a few at a time,
    beside all else. What then needs a place that does not answer is STORED again, for 2.
-5. While more arrives than is applied, to receive goes first: a full batch every `GIVE_WAY_S`.
+5. While many arrive and more come meanwhile, to receive goes first: a batch every `GIVE_WAY_S`.
 """
 
 import asyncio
@@ -29,8 +29,10 @@ from stillopen.storage.engine import Session
 
 LOG = logging.getLogger("stillopen.replication")
 BATCH = 500
+MANY = 100
+"""As many as registers send together after they were cut off; in a day they come one by one."""
 GIVE_WAY_S = 0.25
-"""Between full batches while more arrives: to receive goes first, that makes an entry safe."""
+"""Between batches of many while more arrive: to receive goes first, that makes an entry safe."""
 AGAIN_BATCH = 100
 """So many of what waits, or is in quarantine, are tried at once."""
 AGAIN_PAUSE_S = 0.02
@@ -144,7 +146,7 @@ class WorkingOff:
 
     async def _arrivals(self) -> None:
         pause_s = RETRY_FIRST_S
-        older = True
+        older, came = True, 0
         while True:
             version = self._inbox.news.version
             try:
@@ -155,8 +157,8 @@ class WorkingOff:
                     self._seen = arrived[-1].arrival
                     if outcome.waiting:
                         self._waits.set()
-                    if len(arrived) == BATCH and self._inbox.news.version != version:
-                        version = self._inbox.news.version
+                    if len(arrived) >= MANY and self._inbox.came != came:
+                        came = self._inbox.came
                         await asyncio.sleep(GIVE_WAY_S)
             except (StillopenError, OSError) as error:
                 LOG.error("received entries wait: %s", error)  # noqa: TRY400 - said in the message

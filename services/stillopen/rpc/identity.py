@@ -94,7 +94,10 @@ class Gate:
 
         Refused RETIRED for a retired register, unless `retired` lets it in.
         """
-        said = said_caller(context)
+        return self.check(said_caller(context), *kinds, retired=retired)
+
+    def check(self, said: Caller, *kinds: CallerKind, retired: bool = False) -> Caller:
+        """The same for one whose word was read before: it may have changed since who is known."""
         caller = self._known.check(said)
         if said.passes_on is not None:
             caller = _vouched(caller, said.passes_on)

@@ -10,7 +10,7 @@ from stillopen.replication.ports import JournalSink, PackageSource
 from stillopen.replication.reports import ReportSink
 from stillopen.replication.server_half import ServerHalf
 from stillopen.rpc.context import Context
-from stillopen.rpc.identity import Caller, CallerKind, Gate
+from stillopen.rpc.identity import Caller, CallerKind, Gate, said_caller
 from stillopen.rpc.status import streams
 from stillopen.sync.admission import Admission
 from stillopen.sync.moved import Watch
@@ -54,8 +54,9 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self, request_iterator: AsyncIterator[sync_pb2.SyncRequest], context: Context
     ) -> AsyncIterator[sync_pb2.SyncResponse]:
         """Serves one stream; an older one of the same caller is closed."""
-        caller = self._gate.caller(context, *self._kinds, retired=True)
-        session = self._sessions[caller.name] = self._session(caller, context)
+        said = said_caller(context)
+        caller = self._gate.check(said, *self._kinds, retired=True)
+        session = self._sessions[caller.name] = self._session(caller, said)
         if older := self._streams.get(caller):
             older.cancel()
         unread = Unread(context)
@@ -88,7 +89,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             del self._sessions[caller.name]
         session.end()
 
-    def _session(self, caller: Caller, context: Context) -> Session:
+    def _session(self, caller: Caller, said: Caller) -> Session:
         owner = caller.name if caller.kind is CallerKind.REGISTER else ""
         return Session(
             ServerHalf(owner, self._heartbeat_s(), self._batch_entries()),
@@ -98,7 +99,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             caller.name,
             self._turns,
             self._admission,
-            lambda: self._gate.caller(context, *self._kinds, retired=True),
+            lambda: self._gate.check(said, *self._kinds, retired=True),
         )
 
     async def ask(self, name: str, asked: sync_pb2.DigestsAsked) -> sync_pb2.Digests:
