@@ -14,13 +14,14 @@ MOMENTS, MOMENT_S = 3, 0.17
 
 
 async def weigh(estate: Estate, weighed: Weighed) -> None:
-    """Weighs twice, with some seconds between in which nobody does anything."""
+    """Weighs twice, behind some seconds each in which nobody does anything."""
     weighed.clients = Counter([*estate.store_of.values(), *([HQ] * len(estate.stores))])
     weighed.roles = {
         name: Role.REGISTER if name in estate.store_of else Role.CHANNEL
         for name in estate.processes
         if name != HQ
     } | {HQ: Role.HEADQUARTERS}
+    await asyncio.sleep(QUIET_S)  # what goes with the next heartbeat, a lane that began, is there
     weighed.first = await _sizes(estate)
     await asyncio.sleep(QUIET_S)
     weighed.quiet_s = QUIET_S
