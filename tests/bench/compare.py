@@ -2,7 +2,7 @@
 
 import itertools
 import multiprocessing
-import resource
+import os
 import sqlite3
 import tempfile
 import time
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.bench import goods
 from tests.bench.figures import Figure
+from tests.bench.imports import peak_mb
 from tests.support.comparing import OFFICE_STATEMENTS, Pair
 
 from stillopen.replication.tables import CREATE_STEP, PRODUCT
@@ -53,8 +54,7 @@ def compare(folder: Path, rows: int) -> Costs:
         found = pair.compare(PRODUCT).found
         taken_s = time.perf_counter() - began
     assert (found.rows, found.compared, found.differences) == (rows, rows, DIFFERENT)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Costs(taken_s, peak_mb, len(pair.asked), pair.rows_sent, pair.bytes_sent)
+    return Costs(taken_s, peak_mb(os.getpid()), len(pair.asked), pair.rows_sent, pair.bytes_sent)
 
 
 def costs(rows: int) -> Costs:

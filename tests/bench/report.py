@@ -49,8 +49,10 @@ def table(lines: Sequence[Told]) -> Iterator[str]:
 def _aim(line: Told) -> str:
     if line["aim"] is None:
         return ""
-    above = float(str(line["ratio"])) >= float(str(line["aim"]))
-    return f"{'≥' if above == line['met'] else '≤'} {_short(line['aim'])}"
+    ratio, aim = float(str(line["ratio"])), float(str(line["aim"]))
+    if ratio == aim:
+        return _short(aim)
+    return f"{'≥' if (ratio > aim) == line['met'] else '≤'} {_short(aim)}"
 
 
 def _met(line: Told) -> str:
