@@ -24,9 +24,11 @@ from stillopen.core.errors import Reason, Refused
 from stillopen.replication.ports import Cursor
 from stillopen.replication.tables import PRODUCT
 from stillopen.storage.engine import Engine, Session
+from stillopen.storage.package_file import pack, unpack
 from stillopen.storage.schema import Schema
 from stillopen.v1 import sync_pb2
 
+PAGE_BYTES = 4_096
 MANY = tuple(f"P{n:05}" for n in range(3_000))
 
 
@@ -111,6 +113,25 @@ async def test_a_bit_that_is_another_is_refused_wherever_it_is(place: Place, kin
         await place.refuses(package, brought(data[:length]))
     await place.copy.apply(package, brought(data))
     assert await place.copy.cursor() == package.cursor
+
+
+async def test_a_snapshot_with_a_page_of_garbage_is_refused_wherever_it_is(place: Place) -> None:
+    await place.copy.apply(make_snapshot(place.shelf, goods("APPLE")))
+    whole = make_snapshot(place.shelf, goods(*MANY[:200]), Cursor(7, 2))
+    database = place.folder / "unpacked"
+    unpack(place.shelf.path(whole.name), database)
+    pages = database.read_bytes()
+    for at in range(0, len(pages), PAGE_BYTES):
+        garbage = bytes([0xFF]) * PAGE_BYTES
+        database.write_bytes(pages[:at] + garbage + pages[at + PAGE_BYTES :])
+        packed = pack(database, place.folder / f"packed-{at}")
+        spoiled = replace(
+            whole, cursor=replace(whole.cursor, digest=packed.digest), size=packed.size
+        )
+        (place.folder / f"packed-{at}").rename(place.shelf.path(spoiled.name))
+        await place.refuses(spoiled)
+    await place.copy.apply(whole)
+    assert len(await place.prices()) == 200
 
 
 async def test_a_package_under_the_name_of_another_is_refused(place: Place) -> None:

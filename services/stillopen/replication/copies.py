@@ -167,7 +167,7 @@ class Copy:
             with self.shelf.scratch() as folder:
                 database = folder / "database"
                 _unpack(self.shelf, package, database)
-                edit_draft(database, begin)
+                _begin(database, begin)
                 remove(target)  # the log of a file of that number, say, whose database is gone
                 database.rename(target)
 
@@ -268,7 +268,16 @@ def _unpack(shelf: Shelf, package: Package, database: Path) -> None:
     stays = package.base is None  # the database of a snapshot becomes the replica's
     if unpack(shelf.path(package.name), database, durable=stays) != package.cursor.digest:
         raise damaged("it does not have its digest")
-    check_package(database, package)
+    check_package(database, package, sound=not stays)  # all pages are read once, when it is opened
+
+
+def _begin(database: Path, begin: Work[None]) -> None:
+    try:
+        edit_draft(database, begin)
+    except Misuse as error:
+        if error.reason is not Reason.DATABASE_DAMAGED:
+            raise
+        raise damaged(error.message) from None
 
 
 def _unpacked(package: Package, data: bytes) -> bytes:

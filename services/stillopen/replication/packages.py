@@ -143,13 +143,16 @@ def say_where(session: Session, at: Cursor, base: Cursor | None) -> None:
         say(session, "base_digest", base.digest.hex())
 
 
-def check_package(database: Database, package: Package) -> None:
-    """Refused PACKAGE_DAMAGED unless an unpacked database is what its package was said to be."""
+def check_package(database: Database, package: Package, *, sound: bool = True) -> None:
+    """Refused PACKAGE_DAMAGED unless an unpacked database is what its package was said to be.
+
+    Without `sound` its pages are not checked: for who opens it by an engine next, which does that.
+    """
     version = package.cursor.scope.version
     if version > SCHEMA_VERSION:
         raise damaged(f"it has version {version} of the tables, and {SCHEMA_VERSION} is known here")
     statements = (snapshot_statements if package.base is None else delta_statements)(version)
-    with looked_into(database, sound=True) as session:
+    with looked_into(database, sound=sound) as session:
         check_tables(session, statements)
         facts = facts_of(session)
         # At one sequence replicas may stand with different digests: the base's is for people.
