@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import Progress
@@ -15,9 +16,12 @@ from tests.sim.drawing import LENGTH, Seed, read_seed
 from tests.sim.seeds import keep, regression_seeds
 from tests.sim.tally import Outcome, Tally, outcomes
 
+STOPPED = 130
+"""What shells say of a program that Ctrl-C ended."""
+
 
 def main() -> int:
-    """Plays what the command line asks for; 1 when a promise was broken."""
+    """Plays what is asked for; 1 when a promise was broken, `STOPPED` when somebody did that."""
     wanted = argparse.ArgumentParser("python -m tests.sim", description=__doc__)
     wanted.add_argument("--seeds", type=int, default=200, metavar="N", help="how many")
     wanted.add_argument("--first", type=int, default=0, metavar="K", help="the first of them")
@@ -40,7 +44,8 @@ def main() -> int:
         seeds = list(dict.fromkeys([*regression_seeds(), *drawn]))
     began_s = time.perf_counter()
     tally = Tally()
-    with Progress(console=Console(stderr=True)) as progress:
+    # Who stops a long run is told what came of it so far.
+    with Progress(console=Console(stderr=True)) as progress, suppress(KeyboardInterrupt):
         played = outcomes(seeds, min(asked.jobs, len(seeds)))
         for each in progress.track(played, total=len(seeds), description="Seeds"):
             tally.add(each)
@@ -55,7 +60,9 @@ def main() -> int:
         "seconds": round(time.perf_counter() - began_s, 1),
     }
     sys.stdout.write(json.dumps(summary) + "\n")
-    return 1 if tally.violations else 0
+    if tally.violations:
+        return 1
+    return 0 if tally.seeds == len(seeds) else STOPPED
 
 
 def _show(tally: Tally) -> None:

@@ -1,6 +1,7 @@
 """What came of many seeds: played beside each other, in processes of their own, and counted."""
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -49,8 +50,13 @@ def outcomes(seeds: Iterable[Seed], jobs: int) -> Iterator[Outcome]:
         yield from map(outcome, seeds)
         return
     # A new process for every five hundred seeds: what one of them leaves behind cannot add up.
-    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=500) as pool:
+    processes = multiprocessing.get_context("spawn")
+    with processes.Pool(jobs, _leave_stopping_to_the_parent, maxtasksperchild=500) as pool:
         yield from pool.imap_unordered(outcome, seeds)
+
+
+def _leave_stopping_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(slots=True)
