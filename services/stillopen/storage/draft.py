@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from stillopen.core.errors import Misuse, Reason
 from stillopen.storage.engine import Session
+from stillopen.storage.files import where_is
 from stillopen.storage.group import run_read, translate
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def fill_draft(
     later = [each for each in statements if each.startswith("CREATE INDEX")]
     _run(target, [each for each in statements if each not in later])
     with _connected(":memory:") as with_both:
-        with_both.execute("ATTACH ? AS source", (f"{source.absolute().as_uri()}?mode=ro",))
+        with_both.execute("ATTACH ? AS source", (where_is(source),))
         with_both.execute("ATTACH ? AS draft", (f"{target.absolute().as_uri()}?mode=rw",))
         with_both.execute("PRAGMA draft.journal_mode=OFF")
         with_both.execute("PRAGMA draft.synchronous=OFF")
