@@ -92,12 +92,14 @@ class Doomed:
     async def stop(self) -> None:
         """Ends whichever life it has."""
         self._running = False
-        if self.back is None:
-            await self.child.stop()
-        else:
-            self.child.end()
-            await self.back
-        await self.again.stop()
+        try:
+            if self.back is None:
+                await self.child.stop()
+            else:
+                self.child.end()
+                await self.back
+        finally:
+            await self.again.stop()
 
 
 class CrashEstate(Estate):
@@ -128,6 +130,7 @@ class CrashEstate(Estate):
         marker = self.folder / f"{self.place}.marker"
         arguments = ("--place", self.place, "--data", str(folder), "--marker", str(marker))
         child = Child(self.place, self.folder, "-m", "tests.processes.launcher", *arguments)
+        child.address = again.address
         self.doomed = Doomed(child, again, upper, self._die, self._armed)
         return self.doomed
 

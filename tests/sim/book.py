@@ -171,6 +171,7 @@ class Book:
         purpose: types_pb2.CardPurpose.ValueType = REDEEM,
         left: int = 0,
         left_on: bytes = b"",
+        sale: str = "",
     ) -> CardCall:
         """SettleTransaction of the sale that is named like the key."""
         operation = realtime_pb2.CardOperation(
@@ -184,7 +185,7 @@ class Book:
             memo = types_pb2.NewMemo(number_sha256=left_on, amount=eur(left))
             operation.new_memo.CopyFrom(memo)
         request = realtime_pb2.SettleTransactionRequest(
-            transaction_id=f"sale of {key}", operations=[operation]
+            transaction_id=sale or f"sale of {key}", operations=[operation]
         )
         outcome = (
             realtime_pb2.SETTLEMENT_OUTCOME_APPLIED

@@ -100,9 +100,27 @@ def histories(
         listed = names.by_card(answer.locks)
         for name, steps in found.items():
             steps.append(replace(step, what=Listed(tuple(listed.get(name, ())))))
+    _note_what_came_as_another(found)
     for steps in found.values():
         steps.sort(key=lambda step: step.asked)
     return found
+
+
+def _note_what_came_as_another(found: dict[str, list[Step]]) -> None:
+    """A line of a sale is judged once: what comes for another card, from another disk, is not."""
+    judged: defaultdict[tuple[str, str], list[tuple[int, bytes]]] = defaultdict(list)
+    for steps in found.values():
+        for step in steps:
+            if isinstance(step.what, Fact):
+                name = (step.what.transaction_id, step.what.operation.line_id)
+                judged[name].append((step.asked, step.what.digest))
+    for steps in found.values():
+        for number, step in enumerate(steps):
+            if not isinstance(fact := step.what, Fact):
+                continue
+            others = judged[fact.transaction_id, fact.operation.line_id]
+            if any(asked < step.answered and other != fact.digest for asked, other in others):
+                steps[number] = replace(step, what=replace(fact, came_as_another=True))
 
 
 def _answer(call: CardCall) -> Message | None:

@@ -40,6 +40,8 @@ def _settled(card: Card, fact: Fact, holding: Holding) -> Iterator[Card]:
         if _is_told(fact, paid=known.paid and is_same_again, repeated=is_same_again):
             yield card
         return
+    if fact.came_as_another and _is_told(fact, paid=False, repeated=False):
+        yield card
     done = _paid(card, fact, holding)
     paid = done is not None
     if not _is_told(fact, paid=paid, repeated=False):

@@ -49,6 +49,8 @@ class Fact:
     transaction_id: str
     operation: realtime_pb2.CardOperation
     shown: realtime_pb2.Settlement | None
+    came_as_another: bool = False
+    """Whether this line of the sale may have been judged before, with other contents."""
 
     @property
     def left_minor(self) -> int:

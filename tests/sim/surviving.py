@@ -40,6 +40,8 @@ class _Sales:
         """Sales that stood on a disk which went back."""
         self._stale: set[tuple[str, int]] = set()
         """Writes that were sent before their disk went back."""
+        self._sent: dict[tuple[str, str], int] = {}
+        """The version that the last write of a register saw, by register and sale."""
 
     def begin_anew(self, register: str) -> None:
         """What the register showed may be older now, or gone."""
@@ -62,9 +64,13 @@ class _Sales:
         if event.kind is Kind.SENT:
             self._asked[name, event.version] += 1
             self._stale.discard((name, event.version))
+            self._sent[event.register, name] = event.version
         too_late = event.kind is Kind.REFUSED and event.method == "VERSION_OLD"
         is_known = known is not None or name not in self._anew
         is_stale = (name, event.version) in self._stale
+        if sale is not None and self._is_of_before(event, known):
+            self._known.pop(key, None)
+            return
         # Another write that saw this version may have come twice; the only one may not fail.
         if too_late and is_known and not is_stale and self._asked[name, event.version] == 1:
             self.late[key] = event
@@ -74,6 +80,14 @@ class _Sales:
             if is_known:
                 yield from _follows(known, sale, self._asked)
             self._known[key] = sale
+
+    def _is_of_before(self, event: Event, known: types_pb2.Sale | None) -> bool:
+        """Whether an answer may have been on its way when the disk went back, and tells of that."""
+        name, sale = event.transaction_id, event.sale
+        saw = self._sent.get((event.register, name), 0)
+        if event.kind is not Kind.ANSWERED or sale is None or (name, saw) not in self._stale:
+            return False
+        return known is None or any(_follows(known, sale, self._asked))
 
 
 def _without_numbers(sale: types_pb2.Sale) -> types_pb2.Sale:

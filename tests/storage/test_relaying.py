@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -321,4 +322,28 @@ async def test_a_delta_that_came_and_was_not_shown_yet_keeps_no_newcomer_waiting
         lambda session: package_log.next_package(session, snapshot.cursor, Cursor())
     )
     assert found == snapshot
+    await engine.close()
+
+
+async def test_who_stands_in_a_history_that_was_lost_at_the_same_sequence_gets_a_snapshot(
+    tmp_path: Path,
+) -> None:
+    """A channel lost a delta with its power, and headquarters, restored, made another of it."""
+    engine = await open_inline(tmp_path / "channel.db", SCHEMA, durable=False)
+    snapshot = Package(Cursor(7, 1, b"one"), 10)
+    lost = Package(Cursor(7, 2, b"two, and lost"), 10, snapshot.cursor)
+    beyond = Package(Cursor(7, 3, b"three, and lost"), 10, lost.cursor)
+    again = Package(Cursor(7, 2, b"two"), 10, snapshot.cursor)
+
+    def keep(session: Session) -> None:
+        package_log.keep_snapshot(session, snapshot)
+        for delta in (lost, beyond, again, again):
+            package_log.keep_delta(session, delta)
+
+    await engine.write(keep)
+    found = [
+        await engine.read(partial(package_log.next_package, end=again.cursor, at=each.cursor))
+        for each in (lost, again, snapshot)
+    ]
+    assert found == [package_log.Needs.SNAPSHOT, package_log.Needs.NOTHING, again]
     await engine.close()

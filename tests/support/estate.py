@@ -181,11 +181,12 @@ class Estate:
         await act()
 
     async def __aexit__(self, *_: object) -> None:
-        for till in self._tills.values():
-            await till.close()
-        await self._stack.aclose()
-        for running in (*self.registers.values(), self.channel, self.headquarters):
-            await running.stop()
+        async with AsyncExitStack() as ending:  # whatever fails, the others are ended too
+            for running in (self.headquarters, self.channel, *self.registers.values()):
+                ending.push_async_callback(running.stop)
+            ending.push_async_callback(self._stack.aclose)
+            for till in self._tills.values():
+                ending.push_async_callback(till.close)
 
     def before_channel(self) -> None:
         """Called when headquarters runs and the channel does not yet."""

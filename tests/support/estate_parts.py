@@ -1,6 +1,9 @@
 """What an estate is made of: a place that stops and starts, its goods, its clock."""
 
 import asyncio
+import os
+import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -90,12 +93,26 @@ class MovedClock:
         return self.boot
 
 
+def own_address(owner: object) -> str:
+    """A port of loopback that nobody else is given for as long as its owner is there.
+
+    A bound socket that does not listen keeps it from whoever asks for any port; who names it may
+    listen there. Else a place that comes back could find another test's place at its address.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _, port = held.getsockname()
+    weakref.finalize(owner, os.close, held.detach())
+    return f"127.0.0.1:{port}"
+
+
 class Running:
     """A place that can be stopped and started again at the same address."""
 
     def __init__(self, start: Callable[[str], Awaitable[Place]]) -> None:
         self._start = start
-        self.address = "127.0.0.1:0"
+        self.address = own_address(self)
         self._place: Place | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,7 +122,7 @@ class Running:
         return self._place is not None
 
     async def start(self) -> None:
-        """Starts it; the port is its own from the first time on."""
+        """Starts it; the port is its own."""
         async with asyncio.timeout(PATIENCE_S):
             while self._place is None:
                 try:

@@ -22,6 +22,7 @@ from tests.support.estate_parts import (
     PATIENCE_S,
     STORE,
     STORES,
+    own_address,
     until,
 )
 from tests.support.estate_till import Till
@@ -43,7 +44,7 @@ class Child:
 
     def __init__(self, name: str, folder: Path, *arguments: str) -> None:
         self.name = name
-        self.address = "127.0.0.1:0"
+        self.address = own_address(self)
         self.errors = folder / f"{name}.stderr"
         self._arguments = arguments
         self._process: Process | None = None
@@ -63,7 +64,7 @@ class Child:
             )
 
     async def start(self, *more: str) -> None:
-        """Starts it and waits until it listens; the port is its own from the first time on."""
+        """Starts it and waits until it listens."""
         await self.spawn(*more)
         line = await self.line()
         assert line, f"{self.name} did not start: {self.said()}"

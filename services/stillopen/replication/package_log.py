@@ -6,7 +6,10 @@ packages themselves are files on a shelf; here stands which of them there are, a
 1. A delta goes on from the package before it. A replica gets one only where it is known to stand.
 2. At one sequence replicas may stand with different digests: that of the delta, and those of
    snapshots made there. All of them show the same.
-3. A log is bounded: once its deltas are larger than a snapshot the oldest go. Whoever needed them
+3. A delta that is new where others are known already is of another history: headquarters was
+   restored, and who relays its packages had lost that one with its power. Nobody stands with the
+   others any more: whoever does gets a snapshot.
+4. A log is bounded: once its deltas are larger than a snapshot the oldest go. Whoever needed them
    gets a snapshot instead.
 """
 
@@ -53,6 +56,8 @@ def generation_text(generation: int) -> str:
 
 def keep_delta(session: Session, package: Package) -> None:
     """Adds a delta to its log."""
+    if not _is_known(session, package.cursor):
+        _forget_from(session, package.cursor)
     _keep(session, package)
     _trim(session, package.cursor.generation)
 
@@ -235,6 +240,16 @@ def _is_known(session: Session, at: Cursor) -> bool:
         at.digest,
     )
     return found is not None
+
+
+def _forget_from(session: Session, at: Cursor) -> None:
+    """Forgets what led to a sequence and beyond, in a history that is not this one."""
+    for table in ("kept_package", "package_position"):
+        session.run(
+            f"DELETE FROM {table} WHERE generation = ? AND sequence >= ?",  # noqa: S608
+            generation_text(at.generation),
+            at.sequence,
+        )
 
 
 def _delta_after(session: Session, end: Cursor, at: Cursor) -> Package | None:

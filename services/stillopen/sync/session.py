@@ -67,6 +67,8 @@ class Session:
         self._blocks = Blocks(half, packages, name, admission.packages, self.wake.tell)
         self._offers = Offers(half, packages, name, self._package_begun)
         self.moved = Moved(half.owner)
+        self._one_word_at_a_time = asyncio.Lock()
+        """A word about lanes is said before the next is read, so that none overtakes another."""
 
     def take(self) -> sync_pb2.SyncResponse | None:
         """The next frame to send; the one before it has gone."""
@@ -121,9 +123,11 @@ class Session:
                     todo += await self._claim(heads)
                 case Store() as store:
                     # Shielded: a caller that is gone does not undo what arrived.
-                    lanes = await to_its_end(self._journals.receive(store.intact, store.damaged))
-                    self.moved.registers.update(each.lane.register_id for each in lanes)
-                    self._half.stored(store, lanes)
+                    async with self._one_word_at_a_time:
+                        received = self._journals.receive(store.intact, store.damaged)
+                        lanes = await to_its_end(received)
+                        self.moved.registers.update(each.lane.register_id for each in lanes)
+                        self._half.stored(store, lanes)
                     await self._tell_changed(before)
                 case Keep(reports):
                     await to_its_end(self._reports.keep(self._name, reports))
@@ -140,8 +144,9 @@ class Session:
     async def _claim(self, heads: list[Head]) -> Sequence[Effect]:
         self.moved.registers.update(head.lane.register_id for head in heads)
         if self._admitted:
-            before = self._journals.news.version
-            effects = self._half.claimed(await self._journals.claim(heads))
+            async with self._one_word_at_a_time:
+                before = self._journals.news.version
+                effects = self._half.claimed(await self._journals.claim(heads))
         else:
             async with self._admission.hellos:
                 before = self._journals.news.version
@@ -165,7 +170,8 @@ class Session:
 
     async def _tell(self, moved: Sequence[Lane]) -> None:
         if lanes := self._half.about(moved):
-            self._half.changed(await self._journals.stored(lanes))
+            async with self._one_word_at_a_time:
+                self._half.changed(await self._journals.stored(lanes))
             self.wake.tell()
 
     async def _watch_packages(self) -> None:
