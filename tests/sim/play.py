@@ -29,8 +29,11 @@ from tests.sim.watch import Watch
 from tests.sim.weather import Weather
 from tests.sim.world import HQ_ADDRESS, Estate, Plan
 
+from stillopen.core.errors import Reason, Refused
+
 FINISH_S = 600.0
 """How long cashiers may take to finish their sale once everything works again."""
+TRY_AGAIN_S = 1.0
 _VIRTUAL_S_MAX = 100_000.0
 
 
@@ -90,7 +93,7 @@ async def _play(
     manager.cancel()
     await estate.heal()
     if any(loss.fate is Fate.HEADQUARTERS_RESTORED for loss in history.losses):
-        await estate.set_prices(0)  # what people had changed since is lost: they change it again
+        await _set_prices_again(estate)
     await note_waiting(estate, history, answers)
     for cashier in cashiers:
         cashier.closing = True
@@ -123,6 +126,18 @@ async def _play(
     told = (watch.heard, watch.words, watch.weighed)
     record = Record(history, answers, plan.cards, exceptional, *told)
     return Played(seed, record, faults, virtual_s)
+
+
+async def _set_prices_again(estate: Estate) -> None:
+    """What people had changed since is lost: they change it, once what they gave up has ended."""
+    async with asyncio.timeout(FINISH_S):
+        while True:
+            try:
+                return await estate.set_prices(0)
+            except Refused as error:
+                if error.reason is not Reason.IMPORT_RUNNING:
+                    raise
+            await asyncio.sleep(TRY_AGAIN_S)
 
 
 def _cashier(estate: Estate, name: str, history: History, habits: Habits) -> Cashier:

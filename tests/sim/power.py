@@ -23,7 +23,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from stillopen.storage.package_file import FLUSH_BYTES
+from stillopen.storage.written import FLUSH_BYTES
 
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24

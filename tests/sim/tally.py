@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ def outcome(seed: Seed) -> Outcome:
         played = play(seed)
     except (Deadlock, Livelock, OutOfTime, TimeoutError) as error:
         return Outcome(seed, violations=(f"P7: {type(error).__name__}: {error}",))
+    except Exception as error:  # noqa: BLE001 - a long run goes on and tells of it
+        where = "".join(traceback.format_tb(error.__traceback__)[-4:])
+        return Outcome(seed, violations=(f"the world ended with {error!r}:\n{where}",))
     return Outcome(
         seed,
         played.record.history.digest,

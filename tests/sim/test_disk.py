@@ -15,8 +15,8 @@ from tests.sim.power import lose_parts
 from stillopen.core.errors import Misuse, Reason, Refused
 from stillopen.storage.engine import Session
 from stillopen.storage.files import open_writer
-from stillopen.storage.package_file import FLUSH_BYTES
 from stillopen.storage.schema import Schema
+from stillopen.storage.written import FLUSH_BYTES
 
 SCHEMA = Schema("notes", (("CREATE TABLE note (text TEXT NOT NULL) STRICT",),))
 TRIES = 30

@@ -86,27 +86,6 @@ def lose_it_at_a_server(record: Record) -> None:
     record.history.losses = [replace(loss, fate=Fate.CHANNEL_RESTORED, register_id="", had={})]
 
 
-# An answer that was on its way when a disk went back
-
-
-@pytest.mark.parametrize(("went_back", "wrong"), [(True, 0), (False, 1)])
-def test_an_answer_may_be_that_of_the_disk_that_went_back(went_back: bool, wrong: int) -> None:  # noqa: FBT001
-    def shown(kind: Kind, version: int, method: str) -> Event:
-        sale = types_pb2.Sale(transaction_id="S", version=version)
-        return Event(1.0, "R1", kind, "S", version, method, sale)
-
-    record = deepcopied(calm())
-    record.history.events = [
-        Event(1.0, "R1", Kind.SENT, "S", 0, "Begin"),
-        shown(Kind.ANSWERED, 1, "Begin"),
-        Event(1.0, "R1", Kind.SENT, "S", 1, "AddLine"),
-        *([Event(1.0, "R1", Kind.PUT_BACK, "", 0)] if went_back else []),
-        shown(Kind.ANSWERED, 2, "AddLine"),
-        shown(Kind.SEEN, 1, "GetSale"),
-    ]
-    assert len(list(CHECKS["P8"](record))) == wrong
-
-
 # A sale that two disks had open, and an image that was put back
 
 

@@ -111,16 +111,7 @@ def two_at_once(book: Book) -> None:
     book.later(late)
 
 
-def a_line_that_two_disks_paid_with_different_cards(book: Book) -> None:
-    book.lock("a", sale="S")
-    book.settle("a", sale="S")
-    book.lock("b", number=MEMO_NUMBER, purpose=ISSUE, kind=MEMO, balance=0, minor=50, sale="S")
-    book.settle("b", number=MEMO_NUMBER, purpose=ISSUE, minor=50, sale="S", paid=False)
-    book.ledger(900)
-
-
 RIGHT: list[Story] = [
-    a_line_that_two_disks_paid_with_different_cards,
     a_sale,
     two_sales_in_turn,
     a_lock_that_lapsed,
@@ -151,11 +142,6 @@ def a_double_debit(book: Book) -> None:
     book.lock("a")
     book.settle("a")
     book.settle("a")
-
-
-def a_line_that_was_judged_once_and_is_an_exception(book: Book) -> None:
-    book.lock("b", number=MEMO_NUMBER, purpose=ISSUE, kind=MEMO, balance=0, minor=50, sale="S")
-    book.settle("b", number=MEMO_NUMBER, purpose=ISSUE, minor=50, sale="S", paid=False)
 
 
 def a_debit_that_left_the_balance(book: Book) -> None:
@@ -315,7 +301,6 @@ def an_effect_that_was_lost_with_its_server(book: Book) -> None:
 
 
 WRONG: list[Story] = [
-    a_line_that_was_judged_once_and_is_an_exception,
     two_holders,
     a_double_debit,
     a_debit_that_left_the_balance,

@@ -7,8 +7,8 @@ import pytest
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.storage.off_loop import inline
-from stillopen.storage.package_file import FLUSH_BYTES
 from stillopen.storage.shelf import SUFFIX, Shelf
+from stillopen.storage.written import FLUSH_BYTES
 
 NAME = f"00000001-snapshot-ab{SUFFIX}"
 

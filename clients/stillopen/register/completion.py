@@ -9,9 +9,10 @@ from stillopen.core.sale import Receipt, Sale, SaleState
 from stillopen.register import intents
 from stillopen.register.cards import Cards
 from stillopen.register.journal import Journal, Noted
+from stillopen.register.sales import Made
 from stillopen.register.server_time import ServerTime
 from stillopen.rpc.wire import time_to
-from stillopen.rpc.wire_sale import sale_to
+from stillopen.rpc.wire_sale import receipt_to, sale_to
 from stillopen.storage.engine import Session
 from stillopen.v1 import types_pb2
 
@@ -27,20 +28,20 @@ class Completion:
         self._clock = clock
         self._server_time = server_time
 
-    def complete(self, session: Session, sale: Sale, *, offline: bool) -> Sale:
+    def complete(self, session: Session, sale: Sale, *, offline: bool) -> Made:
         """Journals the sale as COMPLETED; with the commit it is durable and may be printed."""
         final = rules.complete(sale)
         for card in final.cards:
             intents.done(session, card.lock_key)
         return self._append(session, final, offline=offline)
 
-    def void(self, session: Session, sale: Sale, *, offline: bool) -> Sale:
+    def void(self, session: Session, sale: Sale, *, offline: bool) -> Made:
         """Gives up the sale's locks, then journals it as VOIDED."""
         for card in sale.cards:
             self._cards.give_up(session, card.lock_key, sale.transaction_id)
         return self._append(session, rules.void(sale), offline=offline)
 
-    def _append(self, session: Session, final: Sale, *, offline: bool) -> Sale:
+    def _append(self, session: Session, final: Sale, *, offline: bool) -> Made:
         wall_s = self._clock.wall_s()
         number = self._next_receipt(session, final.register_id)
         record = types_pb2.JournalRecord(
@@ -65,7 +66,8 @@ class Completion:
             wall_s=wall_s,
             offline=offline,
         )
-        return replace(final, receipt=receipt)
+        record.sale.receipt.CopyFrom(receipt_to(receipt))
+        return Made(replace(final, receipt=receipt), record.sale)
 
     @staticmethod
     def _next_receipt(session: Session, register_id: str) -> str:

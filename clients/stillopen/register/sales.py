@@ -6,6 +6,7 @@ also after a restart. An older version is refused and changes nothing.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from stillopen.core.errors import Misuse, Reason, Refused
@@ -21,7 +22,16 @@ T = TypeVar("T")
 _RESERVE_BYTES = 32 * 1024
 """Room for the tenders and the frame of a journal entry."""
 
-Change = Callable[[Session, Sale], Sale]
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The next version of a sale, and the message that was made of it already."""
+
+    sale: Sale
+    message: types_pb2.Sale
+
+
+Change = Callable[[Session, Sale], Sale | Made]
 """The next version of a sale; may write what goes with it in the same transaction."""
 
 
@@ -91,9 +101,11 @@ class SaleStore:
             if request and last == request and sale.version == version + 1:
                 return sale
             check_version(sale, version)
-            changed = change(session, sale)
+            made = change(session, sale)
+            changed = made.sale if isinstance(made, Made) else made
             receipts.note(session, changed)
-            data = _bytes(changed)
+            message = made.message if isinstance(made, Made) else sale_to(changed)
+            data = message.SerializeToString()
             large = len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES
             if large and changed.lines != sale.lines and len(data) > len(_bytes(sale)):
                 raise Refused(Reason.SALE_TOO_LARGE, "the sale would not fit a journal entry")

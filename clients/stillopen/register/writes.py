@@ -10,7 +10,7 @@ from stillopen.core.errors import Reason, Refused
 from stillopen.core.permissions import NOTHING, Permissions
 from stillopen.core.products import StaffMember
 from stillopen.core.sale import Sale
-from stillopen.register.sales import Change, SaleStore
+from stillopen.register.sales import Change, Made, SaleStore
 from stillopen.rpc.shielded import to_its_end
 from stillopen.storage.engine import Session
 
@@ -69,7 +69,7 @@ class Writes:
         """Makes the next version of a sale; `request` is what was asked, to know its repeat."""
         digest = digest_of(*request)
 
-        def allowed(session: Session, sale: Sale) -> Sale:
+        def allowed(session: Session, sale: Sale) -> Sale | Made:
             self.check_allowed(sale, operation)
             return change(session, sale)
 

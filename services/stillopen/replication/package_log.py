@@ -56,7 +56,7 @@ def generation_text(generation: int) -> str:
 
 def keep_delta(session: Session, package: Package) -> None:
     """Adds a delta to its log."""
-    if not _is_known(session, package.cursor):
+    if _is_of_another_history(session, package.cursor):
         _forget_from(session, package.cursor)
     _keep(session, package)
     _trim(session, package.cursor.generation)
@@ -240,6 +240,18 @@ def _is_known(session: Session, at: Cursor) -> bool:
         at.digest,
     )
     return found is not None
+
+
+def _is_of_another_history(session: Session, at: Cursor) -> bool:
+    """Whether others are known where a delta leads to, or beyond, and it is not."""
+    [(is_known,)] = session.all(
+        "SELECT max(sequence = ?2 AND digest = ?3) FROM package_position"
+        " WHERE generation = ?1 AND sequence >= ?2",
+        generation_text(at.generation),
+        at.sequence,
+        at.digest,
+    )
+    return bool(is_known == 0)  # nothing when nobody is known there
 
 
 def _forget_from(session: Session, at: Cursor) -> None:

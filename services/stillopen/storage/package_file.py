@@ -6,20 +6,18 @@ package says of its own size, which in turn may not be out of proportion to what
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import zstandard
 
 from stillopen.core.errors import Reason, Refused
+from stillopen.storage.written import Written
 
 LEVEL = 1
 """Higher ones take twice the time for three hundredths of the size."""
 PIECE_BYTES = 2**20
-FLUSH_BYTES = 2**20
-"""So much is flushed at a time: one large flush would make a sale wait for the disk."""
 UNPACKED_BYTES_MAX = 2**34
 SMALL_BYTES = 2**24
 """A package may unpack to that much however small it is: empty tables are pages of nothing."""
@@ -37,50 +35,16 @@ class Packed:
     size: int
 
 
-class Written:
-    """A new file that its owner alone may read, flushed a part at a time. Use it with `with`.
+class _Digested:
+    """A file that is written, and the digest of what was."""
 
-    What is read once and removed need not be durable.
-    """
-
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file: BinaryIO = os.fdopen(handle, "wb")
-        self._durable = durable
-        self._unflushed = 0
-        self._digest = hashlib.sha256()
-        self.size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    @property
-    def digest(self) -> bytes:
-        """The SHA-256 of what was written."""
-        return self._digest.digest()
+    def __init__(self, file: Written) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
-        """Writes, and now and then flushes."""
-        self._file.write(data)
-        self._digest.update(data)
-        self.size += len(data)
-        self._unflushed += len(data)
-        if self._unflushed >= FLUSH_BYTES:
-            self._flush(os.fdatasync)
-        return len(data)
-
-    def finish(self) -> None:
-        """Flushes the rest."""
-        self._flush(os.fsync)
-
-    def _flush(self, sync: Callable[[int], None]) -> None:
-        self._file.flush()
-        if self._durable:
-            sync(self._file.fileno())
-        self._unflushed = 0
+        self.digest.update(data)
+        return self._file.write(data)
 
 
 class _Read:
@@ -104,15 +68,16 @@ def damaged(why: str) -> Refused:
 def pack(database: Path, target: Path) -> Packed:
     """Compresses a database that nobody has open; durable when it returns."""
     with database.open("rb") as source, Written(target) as file:
+        packed = _Digested(file)
         zstandard.ZstdCompressor(level=LEVEL).copy_stream(
             source,
-            file,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            packed,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             size=database.stat().st_size,
             read_size=PIECE_BYTES,
             write_size=PIECE_BYTES,
         )
         file.finish()
-        return Packed(file.digest, file.size)
+        return Packed(packed.digest.digest(), file.size)
 
 
 def digest_of(package: Path) -> bytes:

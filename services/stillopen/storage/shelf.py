@@ -16,7 +16,8 @@ from tempfile import mkdtemp
 
 from stillopen.core.errors import Reason, Refused
 from stillopen.storage.off_loop import OffLoop, on_thread
-from stillopen.storage.package_file import FLUSH_BYTES, Packed, check_room, damaged, pack
+from stillopen.storage.package_file import Packed, check_room, damaged, pack
+from stillopen.storage.written import FLUSH_BYTES
 
 SUFFIX = ".sqlite.zst"
 _SCRATCH = "scratch-"
