@@ -10,7 +10,8 @@ from tests.support.estate_messages import ask, entry_of, sale_of
 from tests.support.nursery import COMMAND, spawn
 from tests.support.shop import ForkedEstate, open_shop
 
-from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate
+from stillopen.cli.estate import CHANNEL, HEADQUARTERS, Estate, import_master_data
+from stillopen.cli.sample import sample_cards, sample_products
 from stillopen.cli.sessions import SignedIn, keep_session
 from stillopen.core.sale import ReturnOf, Sale
 from stillopen.rpc.channel import open_channel
@@ -19,6 +20,7 @@ from stillopen.v1 import channel_data_pb2, channel_data_pb2_grpc
 
 TIMEOUT_S = 90.0
 FOR_EVER_S = 1e11
+EUR_55 = {"currency_code": "EUR", "minor_units": "5500"}
 
 
 async def stillopen(*arguments: str) -> tuple[int, str, str]:
@@ -116,6 +118,20 @@ async def test_a_file_that_is_wrong_is_refused_and_nothing_is_imported(
         code, out, err = await stillopen("import", "products", str(path), at(estate))
         assert (code, out) == (2, "")
         assert said in err
+
+
+async def test_what_is_done_to_a_card_by_hand_is_told_to_programs_too(tmp_path: Path) -> None:
+    async with ForkedEstate(tmp_path, "EUR") as estate:
+        await estate.start_headquarters()
+        await import_master_data(estate, sample_products("EUR"), sample_cards("EUR"))
+        card, why = "6001000000000001", "--reason=a gesture"
+        for words, expected in (
+            (("adjust", card, "5.00", why), {"balance": EUR_55}),
+            (("block", card, why), {"blocked": True}),
+            (("block", card, why, "--lift"), {"blocked": False}),
+        ):
+            code, out, err = await stillopen("card", *words, at(estate), "--json")
+            assert (code, json.loads(out)) == (0, expected), err
 
 
 async def test_parameters_are_shown_changed_and_refused_with_a_reason(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from stillopen.v1 import types_pb2
 def at_stake(played: Played) -> set[str]:
     """The promises that were at stake in a seed, and the calamities that were there."""
     record, faults = played.record, played.faults
-    history, answers = record.history, record.answers
+    history, answers, ledgers = record.history, record.answers, record.answers.ledgers
     tested = {
         "P1": _crashed_after_a_receipt(history.events) or answers.waiting_when_healed > 0,
         "P2": bool(history.receipts)
         and faults["broken"] + faults["break_stream"] + _crashes(played) > 0,
-        "P3": any(len(ledger.entries) > 1 for ledger in answers.ledgers.values()),
+        "P3": any(len(ledger.entries) > 1 for ledger in ledgers.values()),
         "P4": history.refusals["CARD_LOCKED"] > 0 or _shared_cards(record),
         "P5": any(line.kind == "UNLOCK" for lines in answers.journals.values() for line in lines),
         "P6": faults["spoil"] > 0 or _crashes(played) > 0,
@@ -24,7 +24,7 @@ def at_stake(played: Played) -> set[str]:
         "P8": _crashed_with_an_open_sale(history.events),
         "H25": any(each.sale.recalled_from for each in answers.transactions)
         and sum(faults.values()) > 0,
-        "H11": sum(len(answers.ledgers[n].entries) > 1 for n in history.memos) > 0,
+        "H11": any(len(ledgers[n].entries) > 1 for n in history.memos if n in ledgers),
         "P9": any(glance.status.waiting_entries for glance in history.glances),
         "CARDS": _asked_in_doubt(record),
         "CURSORS": faults["spoil"] + _crashes(played) > 0 or bool(history.losses),

@@ -31,12 +31,16 @@ class Outcome:
 def outcome(seed: Seed) -> Outcome:
     """Plays a seed and checks it."""
     try:
-        played = play(seed)
+        return _checked(seed)
     except (Deadlock, Livelock, OutOfTime, TimeoutError) as error:
         return Outcome(seed, violations=(f"P7: {type(error).__name__}: {error}",))
     except Exception as error:  # noqa: BLE001 - a long run goes on and tells of it
         where = "".join(traceback.format_tb(error.__traceback__)[-4:])
         return Outcome(seed, violations=(f"the world ended with {error!r}:\n{where}",))
+
+
+def _checked(seed: Seed) -> Outcome:
+    played = play(seed)
     return Outcome(
         seed,
         played.record.history.digest,

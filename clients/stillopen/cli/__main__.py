@@ -57,7 +57,7 @@ COMMANDS: dict[str, _Where] = {
     "returns": _Where("returns"),
     "demo": _alone("demo", "demo"),
 }
-"""Every command, in the order in which help shows them."""
+"""Every command; help shows those that stand alone first, then the groups, each in this order."""
 
 
 def made_of(names: Iterable[str]) -> typer.Typer:

@@ -36,10 +36,12 @@ def begin(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Makes the databases of a headquarters and its first administrator.
+    """Make the databases of a headquarters and its first administrator.
 
     On one that exists it adds an administrator, or gives one a new password; headquarters must not
-    run meanwhile. Example: stillopen headquarters begin --administrator alice --currency EUR
+    run meanwhile.
+
+    Example: stillopen headquarters begin --administrator alice --currency EUR
     """
 
     async def work() -> None:

@@ -11,7 +11,7 @@ from stillopen.core.ids import new_lock_key
 from stillopen.core.money import Money, parse_money
 from stillopen.core.purpose import CardKind
 from stillopen.rpc.machine import system_random
-from stillopen.rpc.wire import money_from
+from stillopen.rpc.wire import money_from, money_to
 from stillopen.v1 import realtime_pb2, types_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Gift cards and credit memos at headquarters.")
@@ -44,8 +44,10 @@ def balance(
     if json:
         terminal.show_json(terminal.as_json(found))
         return
-    held = f"held by register {found.locked_by}" if found.locked_by else "free"
-    terminal.out.print(f"card ...{found.last_four}: {money_from(found.balance)}, {held}")
+    held = f", held by register {found.locked_by}" if found.locked_by else ""
+    whole = found.free == found.balance
+    free = "free" if whole else f"{money_from(found.free)} of it free"
+    terminal.out.print(f"card ...{found.last_four}: {money_from(found.balance)}, {free}{held}")
 
 
 @app.command()
@@ -122,6 +124,7 @@ def unlock(
     memo: Memo = False,
     force: Annotated[bool, typer.Option("--force", help="End it although it blocks.")] = False,
     headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
 ) -> None:
     """End what holds a card. A sale concluded under it may become an exception.
 
@@ -141,7 +144,11 @@ def unlock(
                 raise invalid("lock", "32 hexadecimal digits") from None
             return [await place.end_lock(key, reason, force=force)]
 
-    for ended in terminal.run(work()):
+    found = terminal.run(work())
+    if json:
+        terminal.show_json([terminal.as_json(each) for each in found])
+        return
+    for ended in found:
         state = realtime_pb2.LockState.Name(ended.state).removeprefix("LOCK_STATE_").lower()
         terminal.out.print(f"the lock on card ...{ended.last_four} is {state}")
 
@@ -152,6 +159,7 @@ def adjust(
     change: Annotated[str, typer.Argument(help="What is added, e.g. 5.00; -- -5.00 takes away.")],
     reason: Why,
     headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
 ) -> None:
     """Add to a card's ledger by hand, or take away what nobody holds.
 
@@ -165,7 +173,11 @@ def adjust(
             money = parse_money(change, currency, "change")
             return await place.adjust(number, money, reason, name)
 
-    terminal.out.print(f"the card has {terminal.run(work())}")
+    left = terminal.run(work())
+    if json:
+        terminal.show_json({"balance": terminal.as_json(money_to(left))})
+        return
+    terminal.out.print(f"the card has {left}")
 
 
 @app.command()
@@ -174,6 +186,7 @@ def block(
     reason: Why,
     lift: Annotated[bool, typer.Option("--lift", help="Lift a block.")] = False,
     headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
 ) -> None:
     """Block a card, so that it is not locked again; what was locked before goes on.
 
@@ -185,6 +198,9 @@ def block(
             await place.block(number, reason, blocked=not lift)
 
     terminal.run(work())
+    if json:
+        terminal.show_json({"blocked": not lift})
+        return
     terminal.out.print("the card is free to use" if lift else "the card is blocked")
 
 
@@ -228,6 +244,7 @@ def resolve(
         bool, typer.Option("--write-off/--apply", help="Take the loss, or take what is free.")
     ],
     headquarters: Address = "127.0.0.1:7400",
+    json: Json = False,
 ) -> None:
     """Resolve an exception, once.
 
@@ -244,7 +261,11 @@ def resolve(
             await place.resolve(exception, resolution, reason)
 
     terminal.run(work())
-    terminal.out.print(f"exception {exception} is {'written off' if write_off else 'applied'}")
+    became = "written off" if write_off else "applied"
+    if json:
+        terminal.show_json({"exception": exception, "resolution": became})
+        return
+    terminal.out.print(f"exception {exception} is {became}")
 
 
 def _kind(*, memo: bool) -> CardKind:

@@ -40,7 +40,9 @@ def demo(
         int, typer.Option(help="How often the channel is cut.", min=0, max=CUTS_MAX)
     ] = 4,
     seed: Annotated[int, typer.Option(help="Who sells what, who pays by card, how cuts go.")] = 1,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; alone it means --replay.")
+    ] = False,
 ) -> None:
     """See a sale survive an outage, on real processes of this machine.
 

@@ -75,7 +75,7 @@ def channel_install(
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
-    """Makes a folder the channel of a store, with a code of `stillopen store activation-code`.
+    """Make a folder the channel of a store, with a code of `stillopen store activation-code`.
 
     Example: stillopen channel install --code 7K2M-9QXD-4TBN-C8HP --data var/channel
     """
@@ -101,7 +101,7 @@ def register_install(
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
-    """Makes a folder a register, with a code of `stillopen register activation-code`.
+    """Make a folder a register, with a code of `stillopen register activation-code`.
 
     Sales that a register of this folder still owes stay and are delivered.
     Example: stillopen register install --code 7K2M-9QXD-4TBN-C8HP --data var/R1

@@ -29,7 +29,7 @@ TIMEOUT_S = 5.0
 @app.command(name="list")
 def list_(
     register: Annotated[
-        str, typer.Option(help="Address of the register agent.")
+        str, typer.Option(help="Address of the register agent, not its id.")
     ] = "127.0.0.1:7420",
     most: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=500)] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

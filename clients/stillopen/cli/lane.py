@@ -145,6 +145,7 @@ def acknowledge(
     alarm: Annotated[AlarmKind, typer.Argument(help="Which alarm.", case_sensitive=False)],
     reason: Why,
     headquarters: Address = HERE,
+    json: Json = False,
 ) -> None:
     """Note that an alarm was seen.
 
@@ -158,6 +159,9 @@ def acknowledge(
             return await place.acknowledge(register, epoch, kind, reason)
 
     seen = terminal.run(work())
+    if json:
+        terminal.show_json(terminal.as_json(seen))
+        return
     terminal.out.print(f"acknowledged by {seen.acknowledged_by}: {seen.acknowledged_reason}")
 
 

@@ -33,7 +33,7 @@ def sign_in(
     plaintext: Plaintext = False,
     json: Json = False,
 ) -> None:
-    """Signs in to headquarters; the commands that follow need it.
+    """Sign in to headquarters; the commands that follow need it.
 
     The token is good for twelve hours and kept in a file that you alone may read.
     Example: stillopen sign-in alice
@@ -70,7 +70,7 @@ def sign_in(
 
 
 def sign_out(headquarters: Address = AT_HOME, json: Json = False) -> None:
-    """Signs out of headquarters; the token is good for nothing then.
+    """Sign out of headquarters; the token is good for nothing then.
 
     Example: stillopen sign-out
     """
@@ -147,7 +147,7 @@ def set_role(
     headquarters: Address = AT_HOME,
     json: Json = False,
 ) -> None:
-    """Makes a role, or changes it: it allows what is named here and nothing else.
+    """Make a role, or change it: it allows what is named here and nothing else.
 
     At headquarters it counts at once, at a register with its next data.
     Example: stillopen role set trainee --may SELL --may VOID

@@ -75,13 +75,14 @@ def set_(
     name: Name = DEFAULT_PROFILE,
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     timeout_s: Annotated[
-        float | None, typer.Option(help="How long a request may stay unanswered.")
+        float | None, typer.Option(help="How long a request may stay unanswered; 3 as shipped.")
     ] = None,
     retry_count: Annotated[
         int | None, typer.Option(help="How many times a request is tried within its time.")
     ] = None,
     reconnect_interval_s: Annotated[
-        float | None, typer.Option(help="How long before a new sale may bring a register back.")
+        float | None,
+        typer.Option(help="How long before a new sale may bring a register back; 300 as shipped."),
     ] = None,
     heartbeat_interval_s: Annotated[
         float | None, typer.Option(help="How often each side of a stream says it is there.")
@@ -110,13 +111,17 @@ def set_(
         float | None, typer.Option(help="An answer that takes longer is slow; 0 never looks.")
     ] = None,
     slow_reconnect_interval_s: Annotated[
-        float | None, typer.Option(help="The reconnect interval after going offline so.")
+        float | None,
+        typer.Option(help="The reconnect interval after going offline because answers were slow."),
     ] = None,
     failure_count: Annotated[
         int | None, typer.Option(help="How many slow answers in a row are too many.")
     ] = None,
     failure_window_s: Annotated[
-        float | None, typer.Option(help="Within which they, and failures after a return, count.")
+        float | None,
+        typer.Option(
+            help="Within how long slow answers, and failures after a return, are counted."
+        ),
     ] = None,
     pause: Annotated[
         bool | None,
@@ -137,7 +142,9 @@ def set_(
     ] = None,
     upload_max_kib_per_s: Annotated[
         int | None,
-        typer.Option(min=0, help="The most of journals that goes up one in a second; likewise."),
+        typer.Option(
+            min=0, help="The most of journals that goes up a stream in a second; 0 has no bound."
+        ),
     ] = None,
     pause_channel: Annotated[
         bool | None,
@@ -148,10 +155,16 @@ def set_(
     ] = None,
     exclude_job: Annotated[
         list[int] | None,
-        typer.Option(help="A job that registers get nothing of: 1010, 1020, 1040 or 1080."),
+        typer.Option(
+            help="A job that registers get nothing of: 1010 customers, 1020 prices, 1040 products,"
+            " 1080 taxes."
+        ),
     ] = None,
     exclude_table: Annotated[
-        list[str] | None, typer.Option(help="A table that they get nothing of, of those jobs.")
+        list[str] | None,
+        typer.Option(
+            help="A table that they get nothing of: barcode, customer, price, product, tax_group."
+        ),
     ] = None,
     exclude_nothing: Annotated[
         bool, typer.Option("--exclude-nothing", help="Leave nothing out that is not named here.")

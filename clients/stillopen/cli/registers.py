@@ -142,8 +142,9 @@ def retire(
 ) -> None:
     """Retire a register: it may deliver what it has, and nothing else.
 
-    Refused with INCOMPLETE while its sales are not home. Example: stillopen register retire R1
-    --reason "Sold with the old shop"
+    Refused with INCOMPLETE while its sales are not home.
+
+    Example: stillopen register retire R1 --reason "Sold with the old shop"
     """
 
     async def work() -> headquarters_pb2.RetireRegisterResponse:

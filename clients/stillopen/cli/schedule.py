@@ -47,7 +47,11 @@ def set_(
     name: Name,
     jobs: Annotated[
         list[int] | None,
-        typer.Option("--job", help="A job; may be repeated. 9999 is all of them."),
+        typer.Option(
+            "--job",
+            help="A job; may be repeated: 1010 customers, 1020 prices, 1040 products, 1060 staff,"
+            " 1070 stores, 1080 taxes, 1090 registers, 1110 parameters, 9999 all of them.",
+        ),
     ] = None,
     groups: Annotated[
         list[str] | None,

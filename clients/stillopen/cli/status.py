@@ -31,7 +31,7 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 def status(
     register: Annotated[
-        str, typer.Option(help="Address of the register agent.")
+        str, typer.Option(help="Address of the register agent, not its id.")
     ] = "127.0.0.1:7420",
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it as it changes.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,

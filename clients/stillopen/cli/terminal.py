@@ -47,7 +47,8 @@ def fail(error: StillopenError) -> NoReturn:
     """Says what was wrong on standard error and exits: 1 refused, 2 misuse, 3 unreachable."""
     err.print(f"[red]error[/] [bold]{error.reason}[/] {error.message}", soft_wrap=True)
     if error.reason is Reason.CALLER_UNKNOWN:
-        err.print("sign in first: [bold]stillopen sign-in NAME[/]", soft_wrap=True)
+        hint = "[bold]stillopen sign-in NAME[/], with the same --headquarters ADDRESS"
+        err.print(f"sign in first: {hint}", soft_wrap=True)
     if isinstance(error, Refused):
         raise typer.Exit(EXIT_REFUSED)
     raise typer.Exit(EXIT_UNREACHABLE if isinstance(error, Unreachable) else EXIT_MISUSE)
