@@ -43,8 +43,9 @@ def _locked(card: Card, what: Locked, step: Step, holding: Holding, left: Left) 
         if refused == "LOCK_ENDED":
             yield card
     elif mine is not None:
+        # It writes nothing: a crash may take the clock back to before it.
         if not refused and shows_open(card, mine, shown, step, left):
-            yield card.with_lock(mine.seen(shown, step)) if shown else card
+            yield card
     elif card.is_used(key):
         if not refused and shows_over(card, key, shown):
             yield card
