@@ -141,8 +141,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_NAME_UNKNOWN: _ErrorReason.ValueType  # 52
     """No store, channel group, register, profile, schedule, role or period has this name. NOT_FOUND."""
     ERROR_REASON_IN_USE: _ErrorReason.ValueType  # 53
-    """Something still stands on it: a store on its group, a price on its product, staff on a role.
-    FAILED_PRECONDITION.
+    """Something still stands on it: a store on its group, a product on its tax group, staff on a
+    role. FAILED_PRECONDITION.
     """
     ERROR_REASON_INCOMPLETE: _ErrorReason.ValueType  # 54
     """Sales are still to come home; the message names the registers. FAILED_PRECONDITION."""
@@ -165,13 +165,15 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_KEY_REUSED: _ErrorReason.ValueType  # 61
     """The key was used for another request. INVALID_ARGUMENT."""
     ERROR_REASON_CALLER_UNKNOWN: _ErrorReason.ValueType  # 62
-    """The call does not say who calls. UNAUTHENTICATED."""
+    """The call does not say who calls, or with a secret that is wrong or has ended, or the place does not
+    know the caller yet. UNAUTHENTICATED.
+    """
     ERROR_REASON_NOT_ALLOWED: _ErrorReason.ValueType  # 63
     """The caller may not do this, or not for another. PERMISSION_DENIED."""
     ERROR_REASON_DIGEST_MISMATCH: _ErrorReason.ValueType  # 64
     """A digest does not fit its bytes. INVALID_ARGUMENT."""
     ERROR_REASON_REGISTER_IN_USE: _ErrorReason.ValueType  # 65
-    """Another process has this register's journal open. FAILED_PRECONDITION."""
+    """Another process has a database of this place open. FAILED_PRECONDITION."""
     ERROR_REASON_DATABASE_DAMAGED: _ErrorReason.ValueType  # 66
     """A database file cannot be read; it was left as it is, or set aside. DATA_LOSS."""
     ERROR_REASON_DATABASE_NEWER: _ErrorReason.ValueType  # 67
@@ -321,8 +323,8 @@ ERROR_REASON_CODE_UNKNOWN: ErrorReason.ValueType  # 51
 ERROR_REASON_NAME_UNKNOWN: ErrorReason.ValueType  # 52
 """No store, channel group, register, profile, schedule, role or period has this name. NOT_FOUND."""
 ERROR_REASON_IN_USE: ErrorReason.ValueType  # 53
-"""Something still stands on it: a store on its group, a price on its product, staff on a role.
-FAILED_PRECONDITION.
+"""Something still stands on it: a store on its group, a product on its tax group, staff on a
+role. FAILED_PRECONDITION.
 """
 ERROR_REASON_INCOMPLETE: ErrorReason.ValueType  # 54
 """Sales are still to come home; the message names the registers. FAILED_PRECONDITION."""
@@ -345,13 +347,15 @@ ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 60
 ERROR_REASON_KEY_REUSED: ErrorReason.ValueType  # 61
 """The key was used for another request. INVALID_ARGUMENT."""
 ERROR_REASON_CALLER_UNKNOWN: ErrorReason.ValueType  # 62
-"""The call does not say who calls. UNAUTHENTICATED."""
+"""The call does not say who calls, or with a secret that is wrong or has ended, or the place does not
+know the caller yet. UNAUTHENTICATED.
+"""
 ERROR_REASON_NOT_ALLOWED: ErrorReason.ValueType  # 63
 """The caller may not do this, or not for another. PERMISSION_DENIED."""
 ERROR_REASON_DIGEST_MISMATCH: ErrorReason.ValueType  # 64
 """A digest does not fit its bytes. INVALID_ARGUMENT."""
 ERROR_REASON_REGISTER_IN_USE: ErrorReason.ValueType  # 65
-"""Another process has this register's journal open. FAILED_PRECONDITION."""
+"""Another process has a database of this place open. FAILED_PRECONDITION."""
 ERROR_REASON_DATABASE_DAMAGED: ErrorReason.ValueType  # 66
 """A database file cannot be read; it was left as it is, or set aside. DATA_LOSS."""
 ERROR_REASON_DATABASE_NEWER: ErrorReason.ValueType  # 67

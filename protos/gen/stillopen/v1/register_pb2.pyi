@@ -1274,8 +1274,9 @@ class RegisterStatus(message.Message):
 
     @builtins.property
     def offline_missing(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What is missing when it has not: MASTER_DATA, STAFF, STORE (the channel's configuration) or
-        RECENT_DATA (its data is older than seven days; it sells all the same).
+        """What is missing when it has not: OFFLINE_SUPPORT (it was set up to sell online alone), MASTER_DATA
+        or STAFF; also STORE (the channel's configuration) and RECENT_DATA (its data is older than seven
+        days), without which it sells all the same.
         """
 
     @builtins.property
