@@ -101,15 +101,21 @@ class Register:
                         self._begun = frame.package_begin.cursor
                         self.told.append(time.perf_counter())
                         self._news.tell()
+                        if frame.package_begin.whole:
+                            self._has()
                     case "package_end":
-                        self._hello.hello.cursor.CopyFrom(self._begun)
-                        self._landed.put_nowait(self._begun)
-                        self.had.append(time.perf_counter())
-                        self._news.tell()
+                        self._has()
                     case _:
                         pass
         finally:
             welcomed.cancel()
+
+    def _has(self) -> None:
+        """The package that began is there."""
+        self._hello.hello.cursor.CopyFrom(self._begun)
+        self._landed.put_nowait(self._begun)
+        self.had.append(time.perf_counter())
+        self._news.tell()
 
     async def _says(self, welcomed: asyncio.Future[float]) -> AsyncIterator[sync_pb2.SyncRequest]:
         yield self._hello

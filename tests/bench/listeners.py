@@ -54,7 +54,7 @@ class Listener:
                 self.up.set_result(duration_from(frame.welcome.limits.heartbeat_interval))
             elif frame.HasField("package_begin"):
                 begun = frame.package_begin
-            elif frame.HasField("package_end"):
+            if frame.HasField("package_end") or frame.package_begin.whole:
                 self.had.put_nowait(time.perf_counter())
                 applied = sync_pb2.PackageApplied(cursor=begun.cursor)
                 self._sending.put_nowait(sync_pb2.SyncRequest(package_applied=applied))

@@ -180,6 +180,7 @@ def test_a_part_and_the_rest_make_a_whole() -> None:
 @pytest.mark.parametrize(("version", "says"), [(1, []), (2, [7])])
 def test_what_is_written_is_said_to_a_server_that_listens(version: int, says: list[int]) -> None:
     half = welcomed(version=version)
+    begin(half, 0)
     half.taken(7)
     found: list[int] = []
     while frame := half.take():

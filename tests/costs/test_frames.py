@@ -11,8 +11,8 @@ from tests.support.estate import Estate
 from tests.support.estate_parts import until
 from tests.support.package_streams import Goods, Line, Replicas
 
-from stillopen.replication.frames import BLOCK_BYTES
-from stillopen.replication.ports import Cursor
+from stillopen.replication.frames import BLOCK_BYTES, WHOLE_BYTES
+from stillopen.replication.ports import Cursor, Flow
 
 SALES = 100
 
@@ -59,12 +59,32 @@ async def test_an_online_sale_for_cash_asks_for_its_products_alone(
         assert passed(points, "call") == {"call:GetProduct": 1}
 
 
-@pytest.mark.parametrize("size", [1, BLOCK_BYTES, 5 * BLOCK_BYTES + 3, 40 * BLOCK_BYTES])
-async def test_a_package_is_a_frame_for_each_block_and_two_more(
-    tmp_path: Path, points: Points, monkeypatch: pytest.MonkeyPatch, size: int
+async def test_a_small_package_is_one_frame(
+    tmp_path: Path, points: Points, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package_streams, "open_channel", points.open_channel)
     goods, replicas = Goods(), Replicas(tmp_path / "shelf", Cursor())
+    end = goods.put(3, 1, bytes(WHOLE_BYTES))
+    async with Line(replicas, goods, 1.0).up():
+        await replicas.until(lambda: replicas.standing == [end])
+    assert passed(points, "received") == {"received:welcome": 1, "received:package_begin": 1}
+    assert points.seen["sent:package_taken"] == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "bytes_per_s_max"),
+    [(1, 1_024), (BLOCK_BYTES, 0), (5 * BLOCK_BYTES + 3, 0), (40 * BLOCK_BYTES, 0)],
+)
+async def test_a_package_is_a_frame_for_each_block_and_two_more(
+    tmp_path: Path,
+    points: Points,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    bytes_per_s_max: int,
+) -> None:
+    monkeypatch.setattr(package_streams, "open_channel", points.open_channel)
+    goods, replicas = Goods(), Replicas(tmp_path / "shelf", Cursor())
+    goods.flowing = Flow(bytes_per_s_max=bytes_per_s_max)
     end = goods.put(3, 1, bytes(size))
     blocks = -(-size // BLOCK_BYTES)
     async with Line(replicas, goods, 1.0).up():

@@ -13,6 +13,7 @@ from stillopen.replication.frames import (
     BLOCK_BYTES,
     MISSED_MAX,
     QUESTIONS_MAX,
+    WHOLE_BYTES,
     WINDOW_BYTES,
 )
 from stillopen.replication.ports import Cursor
@@ -168,8 +169,8 @@ async def test_a_source_that_takes_long_to_find_a_package_holds_nothing_else_up(
 async def test_a_source_that_looks_at_a_refused_package_for_long_holds_nothing_else_up(
     goods: Goods, replicas: Replicas
 ) -> None:
-    line = Line(replicas, goods, 0.2)
-    goods.put(3, 1, b"good")
+    line, good = Line(replicas, goods, 0.2), b"good" * WHOLE_BYTES
+    goods.put(3, 1, good)
     goods.spoil()
     goods.may_read.clear()
     async with line.up() as client:
@@ -180,7 +181,7 @@ async def test_a_source_that_looks_at_a_refused_package_for_long_holds_nothing_e
         await goods.until(lambda: bool(goods.doubted))
         await goes_on(line)
         assert goods.refusals == []
-        end = goods.put(3, 1, b"good")
+        end = goods.put(3, 1, good)
         goods.may_find.set()
         await replicas.until(lambda: replicas.standing == [end])
         assert len(goods.refusals) == 1

@@ -43,9 +43,8 @@ def _locked(card: Card, what: Locked, step: Step, holding: Holding, left: Left) 
         if refused == "LOCK_ENDED":
             yield card
     elif mine is not None:
-        # It writes nothing: a crash may take the clock back to before it.
         if not refused and shows_open(card, mine, shown, step, left):
-            yield card
+            yield card.with_lock(mine.asked_again(shown, step))
     elif card.is_used(key):
         if not refused and shows_over(card, key, shown):
             yield card

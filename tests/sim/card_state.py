@@ -46,11 +46,21 @@ class Lock:
     """For how long it was granted; a renewal is never for less."""
     terms_s: float | None
     """For how long it may be concluded without headquarters; fixed at the grant."""
+    more_s: float = 0.0
+    """How much longer it may block when a crash takes the served clock back to its last write."""
+
+    def asked_again(self, shown: realtime_pb2.CardLock | None, step: Step) -> "Lock":
+        """The same, read again: that writes nothing, and tells only who was not answered before."""
+        if self.left_s is not None or shown is None:
+            return self
+        more_s = step.answered_s - self.seen_s[0]
+        return replace(self.seen(shown, step), more_s=more_s)
 
     def seen(self, shown: realtime_pb2.CardLock | None, step: Step) -> "Lock":
         """The lock as an answer shows it; nobody knows how long when nobody was answered."""
         seconds = left_of(shown) if shown is not None else None
-        return replace(self, seen_s=(step.asked_s, step.answered_s), left_s=seconds)
+        span_s = step.asked_s, step.answered_s
+        return replace(self, seen_s=span_s, left_s=seconds, more_s=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ After Wing and Gong, and Lowe: the history of a card is right when its steps can
 that keeps what was answered before something else was asked, and in which the rules of a card
 (card_rules.py) explain every answer. Steps are put in order only when an answer asks for it, and
 what is the same card with the same steps behind it is looked at once; so a quiet moment costs
-nothing. A search that takes too many tries gives up and says so: undecided is not passed.
+nothing. One order is enough: it is looked for with as few as possible of the calls that were never
+answered, and among all orders only where there is none such. A search that takes too many tries
+gives up and says so: undecided is not passed.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -80,10 +82,19 @@ class Search:
         self._served = served
         self._tries_max = tries_max
         self._steps: Sequence[Step] = ()
+        self._with_few = False
 
     def run(self, card: Card, steps: Sequence[Step]) -> Iterator[str]:
         """Says what no order explains, or that it gave up."""
         self._steps = steps
+        for self._with_few in (True, False):
+            self.tries = 0
+            wrong = list(self._follow(card, steps))
+            if not wrong:
+                return
+        yield from wrong
+
+    def _follow(self, card: Card, steps: Sequence[Step]) -> Iterator[str]:
         events = [(step.asked, 0, n) for n, step in enumerate(steps)]
         events += [(step.answered, 1, n) for n, step in enumerate(steps) if step.answered < NEVER]
         possible: set[Possible] = {(card, frozenset())}
@@ -105,6 +116,16 @@ class Search:
 
     def _answered(self, possible: set[Possible], waiting: set[int], n: int) -> set[Possible]:
         """What is possible once step `n` is known to be over."""
+        if not self._with_few:
+            return self._over(possible, waiting, n, len(waiting))
+        for unsure_max in range(1 + self._unsure(waiting)):
+            if found := self._over(possible, waiting, n, unsure_max):
+                return found
+        return set()
+
+    def _over(
+        self, possible: set[Possible], waiting: set[int], n: int, unsure_max: int
+    ) -> set[Possible]:
         found: set[Possible] = set()
         for card, done in possible:
             if n in done:
@@ -112,20 +133,32 @@ class Search:
                 continue
             if not self._steps[n].sure:
                 found.add((card, done))
-            found |= self._orders(card, done, waiting, n)
+                if self._with_few:
+                    continue
+            found |= self._orders(card, done, waiting, n, unsure_max)
         return found
 
-    def _orders(self, card: Card, done: frozenset[int], waiting: set[int], n: int) -> set[Possible]:
+    def _unsure(self, steps: Iterable[int]) -> int:
+        return sum(not self._steps[each].sure for each in steps)
+
+    def _orders(
+        self, card: Card, done: frozenset[int], waiting: set[int], n: int, unsure_max: int
+    ) -> set[Possible]:
         """Every outcome of doing some of the waiting steps, and `n` last."""
         found: set[Possible] = set()
         seen: set[Possible] = {(card, done)}
         left = [(card, done)]
         while left:
             before, behind = left.pop()
+            full = self._unsure(behind - done) >= unsure_max
             for each in waiting - behind:
+                if full and each != n and not self._steps[each].sure:
+                    continue
                 for after_it in self._after(before, self._steps[each]):
                     if each == n:
                         found.add((after_it, behind))
+                    elif after_it == before and not self._steps[each].sure:
+                        continue  # nobody asks whether it was done, and it does nothing
                     elif (then := (after_it, behind | {each})) not in seen:
                         seen.add(then)
                         left.append(then)
@@ -159,7 +192,8 @@ class Search:
         surely = self._served.at_least(last_s, step.asked_s)
         # The clock is read as soon as something is asked, and a lock may be made longer after that.
         early = max(0.0, last_s - step.asked_s)
-        return max(0.0, lock.left_s - passed), max(0.0, lock.left_s - surely + early)
+        most_s = lock.left_s + lock.more_s - surely + early
+        return max(0.0, lock.left_s - passed), max(0.0, most_s)
 
 
 def _lives(

@@ -82,13 +82,23 @@ class Wire:
 
     def _spoils(self, frame: Frame, about: str) -> bool:
         if isinstance(frame, sync_pb2.SyncResponse):
-            frame.package_block.data = spoiled(frame.package_block.data)
-            return True
+            return _spoil_package(frame)
         for entry in frame.entries.entries:
             if about.encode() in entry.payload:
                 spoil(entry)
                 return True
         return False
+
+
+def _spoil_package(frame: sync_pb2.SyncResponse) -> bool:
+    """A bit of its bytes fell over, if it carries any."""
+    if frame.package_begin.whole:
+        frame.package_begin.whole = spoiled(frame.package_begin.whole)
+    elif frame.package_block.data:
+        frame.package_block.data = spoiled(frame.package_block.data)
+    else:
+        return False
+    return True
 
 
 def spoil(entry: types_pb2.Entry) -> None:

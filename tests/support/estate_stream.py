@@ -101,10 +101,11 @@ class Stream:
     async def package(self) -> tuple[Package, bytes]:
         """The next package, and its bytes."""
         begin = (await self.hears(lambda f: f.HasField("package_begin"))).package_begin
-        data = b""
-        while len(data) < begin.size:
-            data += (await self.hears(lambda f: f.HasField("package_block"))).package_block.data
-        await self.hears(lambda f: f.HasField("package_end"))
+        data = begin.whole
+        if not data:
+            while len(data) < begin.size:
+                data += (await self.hears(lambda f: f.HasField("package_block"))).package_block.data
+            await self.hears(lambda f: f.HasField("package_end"))
         base = cursor_from(begin.base) if begin.HasField("base") else None
         return Package(cursor_from(begin.cursor), begin.size, base), data
 

@@ -38,7 +38,7 @@ class Line:
         self._building = asyncio.Lock()
         self._in_log = Shared(self._find)
 
-    async def take(self, package: Package, show: Callable[[Package], Awaitable[None]]) -> None:
+    async def take(self, package: Package, show: Callable[[Package], Awaitable[object]]) -> None:
         """Shows a package that came, and keeps it to give on."""
         before = self.copy.at
         if package.base is not None:  # a delta that is shown is there to be given on

@@ -109,23 +109,31 @@ class Copy:
         async with self._reading() as now:
             return await self.shelf.off_loop(partial(read_beside, now.path, work))
 
-    async def apply(self, package: Package, data: bytes | None = None) -> None:
+    async def apply(
+        self, package: Package, data: bytes | None = None, look: Work[T] | None = None
+    ) -> T | None:
         """Shows a package that is on the shelf, or the bytes of a delta; Refused PACKAGE_DAMAGED.
 
-        What is begun must be ended: whoever calls shields it from being cancelled.
+        What `look` sees in the transaction of a delta is returned; nothing after a snapshot. What
+        is begun must be ended: whoever calls shields it from being cancelled.
         """
+        seen: T | None = None
         async with self._one_at_a_time:
             check_way(self.stands, package)
             before = self._now
             if package.base is None:
                 await self._become(package)
+            elif data is None:
+                seen = await self._go_on(package, look)
             else:
-                await (self._go_on(package) if data is None else self._go_on_in(package, data))
+                database = await self.shelf.off_loop(partial(_unpacked, package, data))
+                seen = await self._put(database, package, look)
             self.at = package.cursor
         if before is not self._now:
             leaving = asyncio.create_task(self._leave(before), name=f"leaving {before.path.name}")
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
+        return seen
 
     async def close(self) -> None:
         """Lets its file go, and those before it."""
@@ -186,19 +194,19 @@ class Copy:
             why = f"a package cannot be opened: {error}"  # the disk, whatever it says
             raise Refused(Reason.DISK_FULL, why) from error
 
-    async def _go_on(self, package: Package) -> None:
+    async def _go_on(self, package: Package, look: Work[T] | None) -> T | None:
         async with self.shelf.desk() as folder:
             database = folder / "database"
             await self.shelf.off_loop(partial(_unpack, self.shelf, package, database))
-            await self._put(database, package)
+            return await self._put(database, package, look)
 
-    async def _go_on_in(self, package: Package, data: bytes) -> None:
-        database = await self.shelf.off_loop(partial(_unpacked, package, data))
-        await self._put(database, package)
+    async def _put(self, database: Database, package: Package, look: Work[T] | None) -> T | None:
+        def put(session: Session) -> T | None:
+            apply_delta(session, package)
+            return look(session) if look is not None else None
 
-    async def _put(self, database: Database, package: Package) -> None:
         try:
-            await self._now.engine.write_with(database, partial(apply_delta, package=package))
+            return await self._now.engine.write_with(database, put)
         except Misuse as error:
             raise self._noticed(self._now, error) from None
 

@@ -9,14 +9,16 @@ from stillopen.replication.scope import Scope
 from stillopen.v1 import sync_pb2
 
 PROTOCOL_VERSION = 2
-"""The newest that is spoken here. Since 2: packages go on where they broke off, PackageTaken bounds
-what is on its way, and heartbeats may precede Welcome."""
+"""The newest that is spoken here. Since 2: packages go on where they broke off, small ones
+come whole, PackageTaken bounds what is on its way, and heartbeats may precede Welcome."""
 OLDEST_VERSION = 1
 """The oldest: servers are upgraded before their clients."""
 SOFTWARE_VERSION = "0.1.0"
 BLOCK_BYTES = 64 * 1024
 WINDOW_BYTES = 16 * BLOCK_BYTES
 """How much of a package is on its way: what an acknowledgement may have to wait behind."""
+WHOLE_BYTES = 2 * 1024
+"""A package of no more comes with the frame that announces it: a price is told in one frame."""
 PACKAGE_BYTES_MAX = 2**32
 CURSORS_MAX = 100
 """The most replicas that one stream is for."""

@@ -1,6 +1,7 @@
 """Packages as a client's half receives them, pure: what is coming, and where replicas stand.
 
 State    event              frames and effects                                     next
+IDLE     begin, whole       as begin, then as block, then as end                   IDLE
 IDLE     begin              Begin; PackageRefused when it is too large, or goes    COMING or
                             on from where no replica stands                        PASSING
 COMING   block              Take; Drop and PackageRefused when it is too much      COMING or
@@ -133,13 +134,16 @@ class Receiving:
         if begin.offset > there:
             raise invalid("offset", f"{there} bytes of the package are there, not {begin.offset}")
         self._coming = _Coming(package, begin.offset)
+        effects: list[ReceivingEffect] = []
         if not 0 < package.size <= PACKAGE_BYTES_MAX:
             self._refuse(package, f"it has {package.size} bytes, not 1 to {PACKAGE_BYTES_MAX}")
-            return []
-        if not self._goes_on(package):
+        elif not self._goes_on(package):
             self._refuse(package, ELSEWHERE)
-            return []
-        return [Begin(package, begin.offset)]
+        else:
+            effects = [Begin(package, begin.offset)]
+        if begin.whole:
+            return [*effects, *self.block(begin.whole), *self.end()]
+        return effects
 
     def block(self, data: bytes) -> list[ReceivingEffect]:
         """The next bytes."""
@@ -156,7 +160,7 @@ class Receiving:
 
     def taken(self, there: int) -> None:
         """So many bytes of the package under way are written, from its first."""
-        if self._version > 1:
+        if self._version > 1 and self._coming is not None:
             frame = sync_pb2.PackageTaken(bytes=there)
             self._send(sync_pb2.SyncRequest(package_taken=frame))
 

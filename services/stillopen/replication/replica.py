@@ -84,7 +84,9 @@ class Replica:
 
     async def load(self) -> None:
         """Reads what every request needs, so that none has to."""
-        seen = await self.copy.read(self._see)
+        self._shows(await self.copy.read(self._see))
+
+    def _shows(self, seen: _Seen) -> None:
         self.at, self.store_id, self.has_staff = seen.at, seen.store_id, seen.has_staff
         self.parameters, self.profile = seen.parameters, seen.profile
         self.tender_types, self.registers = seen.tender_types, seen.registers
@@ -126,8 +128,11 @@ class Replica:
 
         What is begun must be ended: whoever calls shields it from being cancelled.
         """
-        await self.copy.apply(package, data)
-        await self.load()
+        seen = await self.copy.apply(package, data, self._see)
+        if seen is None:
+            await self.load()
+        else:
+            self._shows(seen)
         self.news.tell()
 
     async def close(self) -> None:

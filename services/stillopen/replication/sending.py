@@ -6,6 +6,7 @@ NEW       welcome                 look                                          
 IDLE      look                    Offer for the first replica                          IDLE
 IDLE      offered(nothing)        Offer for the next replica, after the last none      IDLE
 IDLE      missed                  the same; the next heartbeat looks again             IDLE
+IDLE      offered(package, whole) PackageBegin with all of it                          AWAITING
 IDLE      offered(package)        PackageBegin, behind the part that Hello named;      SENDING
                                   when it was refused before, Offer of
                                   a snapshot after a delta, else for the next replica
@@ -31,6 +32,8 @@ any       block(nothing)          raises Refused, the shell closes the stream   
    client that writes nothing for `STALLED_S` has stalled.
 6. A part of a package is left out once, and only what Hello named: what went wrong since is not
    relied on.
+7. From version 2 a small package comes whole, unless a part of it is there or its source bounds how
+   fast it may go.
 """
 
 from collections import deque
@@ -44,6 +47,7 @@ from stillopen.replication.frames import (
     CURSORS_MAX,
     PARTIALS_MAX,
     STALLED_S,
+    WHOLE_BYTES,
     WINDOW_BYTES,
     cursor_from,
     cursor_to,
@@ -221,8 +225,15 @@ class Sending:
         self._again = False
         return self.look()
 
-    def offered(self, offer: Offer, package: Package | None) -> list[SendingEffect]:
-        """Sends what was found, or looks on."""
+    def takes_whole(self, package: Package) -> bool:
+        """Whether a package may come with the frame that announces it."""
+        is_there = package.cursor.digest in self._partials
+        return self._windowed and package.size <= WHOLE_BYTES and not is_there
+
+    def offered(
+        self, offer: Offer, package: Package | None, whole: bytes = b""
+    ) -> list[SendingEffect]:
+        """Sends what was found, or looks on. `whole` is all of a small package."""
         if offer != self._looking or not self.idle:
             return []
         self._looking = None
@@ -235,11 +246,12 @@ class Sending:
                 return self._ask(offer.place + 1)
         there = self._partials.pop(package.cursor.digest, 0)
         offset = there if there <= package.size else 0
-        self._sending = _Sending(package, offset, offset, offset)
-        self._taking.moved()
+        if not whole:
+            self._sending = _Sending(package, offset, offset, offset)
+            self._taking.moved()
         self._awaited = package, offer.place
         begin = sync_pb2.PackageBegin(
-            cursor=cursor_to(package.cursor), size=package.size, offset=offset
+            cursor=cursor_to(package.cursor), size=package.size, offset=offset, whole=whole
         )
         if package.base is not None:
             begin.base.CopyFrom(cursor_to(package.base))

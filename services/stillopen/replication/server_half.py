@@ -200,9 +200,15 @@ class ServerHalf:
         """Looks for what the client's replicas need, unless a package is under way."""
         return self._packages.look()
 
-    def offered(self, offer: Offer, package: Package | None) -> list[SendingEffect]:
-        """Brings what was found for a replica."""
-        return self._packages.offered(offer, package)
+    def takes_whole(self, package: Package) -> bool:
+        """Whether all of a package may be brought with `offered`."""
+        return self._packages.takes_whole(package)
+
+    def offered(
+        self, offer: Offer, package: Package | None, whole: bytes = b""
+    ) -> list[SendingEffect]:
+        """Brings what was found for a replica, and all of a small package."""
+        return self._packages.offered(offer, package, whole)
 
     def missed(self, offer: Offer) -> list[SendingEffect]:
         """Says that it could not be looked for now."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from stillopen.core.errors import StillopenError
 from stillopen.replication.news import News
-from stillopen.replication.ports import PackageSource
+from stillopen.replication.ports import Package, PackageSource
 from stillopen.replication.sending import Declined, Offer, SendingEffect
 from stillopen.replication.server_half import ServerHalf
 from stillopen.rpc.shielded import to_its_end
@@ -64,10 +64,21 @@ class Offers:
     async def _answer(self, offer: Offer) -> list[SendingEffect]:
         try:
             package = await self._packages.newest(self._name, offer.cursor)
+            whole = await self._whole(package) if package is not None else b""
             paused = package is None and (await self._packages.flow(self._name)).paused
         except StillopenError as error:
             # Journals go on: a source without room for a package may still have some for sales.
             LOG.warning("no package for %s: %s", self._name, error)
             return self._half.missed(offer)
         # No event tells that a pause ended: a heartbeat looks again.
-        return self._half.missed(offer) if paused else self._half.offered(offer, package)
+        return self._half.missed(offer) if paused else self._half.offered(offer, package, whole)
+
+    async def _whole(self, package: Package) -> bytes:
+        """All of a small package; nothing where it is to go a block at a time."""
+        if not self._half.takes_whole(package):
+            return b""
+        flow = await self._packages.flow(self._name)
+        if flow.paused or flow.bytes_per_s_max:
+            return b""
+        data = await self._packages.block(package, 0, package.size)
+        return data if len(data) == package.size else b""

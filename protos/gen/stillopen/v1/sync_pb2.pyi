@@ -657,7 +657,7 @@ class Heartbeat(message.Message):
 
 @typing.final
 class PackageBegin(message.Message):
-    """A package begins. Blocks follow in order, then PackageEnd."""
+    """A package begins. Blocks follow in order, then PackageEnd; nothing of both when it comes whole."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -665,10 +665,13 @@ class PackageBegin(message.Message):
     SIZE_FIELD_NUMBER: builtins.int
     BASE_FIELD_NUMBER: builtins.int
     OFFSET_FIELD_NUMBER: builtins.int
+    WHOLE_FIELD_NUMBER: builtins.int
     size: builtins.int
     """Its size in bytes."""
     offset: builtins.int
     """The first byte that comes: what is before it is there already, as Hello said. From version 2."""
+    whole: builtins.bytes
+    """All of it, when it is small; absent else. From version 2."""
     @builtins.property
     def cursor(self) -> Cursor:
         """Where the replica stands once it is applied."""
@@ -684,10 +687,11 @@ class PackageBegin(message.Message):
         size: builtins.int = ...,
         base: Cursor | None = ...,
         offset: builtins.int = ...,
+        whole: builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor", "offset", b"offset", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["base", b"base", "cursor", b"cursor", "offset", b"offset", "size", b"size", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
