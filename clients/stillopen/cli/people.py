@@ -36,6 +36,7 @@ def sign_in(
     """Sign in to headquarters; the commands that follow need it.
 
     The token is good for twelve hours and kept in a file that you alone may read.
+    The environment's STILLOPEN_HOME names another folder for it.
     Example: stillopen sign-in alice
     """
 

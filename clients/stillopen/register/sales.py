@@ -102,10 +102,11 @@ class SaleStore:
                 return sale
             check_version(sale, version)
             made = change(session, sale)
-            changed = made.sale if isinstance(made, Made) else made
+            if not isinstance(made, Made):
+                made = Made(made, sale_to(made))
+            changed = made.sale
             receipts.note(session, changed)
-            message = made.message if isinstance(made, Made) else sale_to(changed)
-            data = message.SerializeToString()
+            data = made.message.SerializeToString()
             large = len(data) > PAYLOAD_BYTES_MAX - _RESERVE_BYTES
             if large and changed.lines != sale.lines and len(data) > len(_bytes(sale)):
                 raise Refused(Reason.SALE_TOO_LARGE, "the sale would not fit a journal entry")

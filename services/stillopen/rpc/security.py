@@ -56,7 +56,7 @@ def server_credentials(security: Security) -> grpc.ServerCredentials:
     certificate, key = _pair(security)
     authorities = _authorities(security)
     if security.mutual and authorities is None:
-        raise _invalid("certificates are asked for, so the folder of --tls needs ca.crt: whose")
+        raise _invalid("certificates are asked for, so the folder of --tls needs ca.crt")
     return grpc.ssl_server_credentials(
         [(key, certificate)], authorities if security.mutual else None, security.mutual
     )
