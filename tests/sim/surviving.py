@@ -39,7 +39,7 @@ class _Sales:
         self._anew: set[str] = set()
         """Sales that stood on a disk which went back."""
         self._stale: set[tuple[str, int]] = set()
-        """Writes that were sent before their disk went back."""
+        """Writes of who saw a sale before its disk went back."""
         self._sent: dict[tuple[str, str], int] = {}
         """The version that the last write of a register saw, by register and sale."""
 
@@ -63,7 +63,9 @@ class _Sales:
         known = self._known.get(key)
         if event.kind is Kind.SENT:
             self._asked[name, event.version] += 1
-            self._stale.discard((name, event.version))
+            # Whoever has not looked since the disk went back saw what was there before.
+            saw_before = known is None and name in self._anew
+            (self._stale.add if saw_before else self._stale.discard)((name, event.version))
             self._sent[event.register, name] = event.version
         too_late = event.kind is Kind.REFUSED and event.method == "VERSION_OLD"
         is_known = known is not None or name not in self._anew

@@ -29,6 +29,28 @@ def test_an_answer_may_be_that_of_the_disk_that_went_back(went_back: bool, wrong
     assert len(list(CHECKS["P8"](record))) == wrong
 
 
+@pytest.mark.parametrize(("looked", "wrong"), [(False, 0), (True, 1)])
+def test_who_has_not_looked_since_the_disk_went_back_writes_to_what_was_before(
+    looked: bool,  # noqa: FBT001
+    wrong: int,
+) -> None:
+    def shown(kind: Kind, version: int, method: str) -> Event:
+        sale = types_pb2.Sale(transaction_id="S", version=version)
+        return Event(1.0, "R1", kind, "S", version, method, sale)
+
+    record = deepcopied(calm())
+    record.history.events = [
+        Event(1.0, "R1", Kind.SENT, "S", 0, "Begin"),
+        shown(Kind.ANSWERED, 1, "Begin"),
+        Event(1.0, "R1", Kind.PUT_BACK, "", 0),
+        *([shown(Kind.SEEN, 1, "GetSale")] if looked else []),
+        Event(1.0, "R1", Kind.SENT, "S", 1, "AddLine"),
+        shown(Kind.SEEN, 1, "GetSale"),
+        Event(1.0, "R1", Kind.REFUSED, "S", 1, "VERSION_OLD"),
+    ]
+    assert len(list(CHECKS["P8"](record))) == wrong
+
+
 @pytest.mark.parametrize(("judged_before", "wrong"), [(True, 0), (False, 1)])
 def test_a_line_that_comes_with_another_card_is_an_exception_once_it_was_judged(
     judged_before: bool,  # noqa: FBT001

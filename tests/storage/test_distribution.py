@@ -250,6 +250,25 @@ async def test_who_stands_where_headquarters_was_hears_that_a_new_generation_beg
     assert [each.cursor for each in await store.catch_up()] == [package.cursor]
 
 
+async def test_a_register_ahead_of_a_log_ends_its_generation_but_none_that_began_since(
+    office: Office,
+) -> None:
+    await office.ask("S1")
+    office.restart()
+    store = await office.replica("S1")
+    await store.catch_up()
+    first, told = store.replica.at.generation, office.distribution.news.version
+    await office.distribution.registers_stand("S1", {first: 1, first + 1: 99})
+    assert office.distribution.news.version == told
+    assert await store.catch_up() == []
+    await office.distribution.registers_stand("S1", {first: 99})
+    assert office.distribution.news.version > told
+    [snapshot] = await store.catch_up()
+    assert snapshot.cursor.generation not in (0, first)
+    await office.distribution.registers_stand("S1", {snapshot.cursor.generation: 99})
+    assert await store.catch_up() == []
+
+
 async def test_an_unknown_digest_gets_a_snapshot(office: Office) -> None:
     store = await office.replica("S1")
     await store.catch_up()

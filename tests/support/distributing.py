@@ -60,15 +60,12 @@ class Office:
         self._opened.push_async_callback(engine.close)
         self.clock = StoppedClock()
         self.shelf = Shelf(folder / "packages", inline)
-        self.distribution = Distribution(
-            engine,
-            folder / "headquarters.db",
-            self.shelf,
-            self.clock,
-            random.Random(7),  # noqa: S311 - repeatable
-            self.changed,
-            rows_min,
-        )
+        self._rows_min, self._rng = rows_min, random.Random(7)  # noqa: S311 - repeatable
+        self.distribution = self._distribution()
+
+    def restart(self) -> None:
+        """Another process goes on with the same database."""
+        self.distribution = self._distribution()
 
     async def put(self, table: Table, *rows: tuple[Value, ...]) -> None:
         """Adds or changes rows."""
@@ -188,6 +185,17 @@ class Office:
         )
         self._opened.push_async_callback(replica.close)
         return Following(register_id, replica, replica, channel.lines)
+
+    def _distribution(self) -> Distribution:
+        return Distribution(
+            self.engine,
+            self.folder / "headquarters.db",
+            self.shelf,
+            self.clock,
+            self._rng,
+            self.changed,
+            self._rows_min,
+        )
 
     async def __aenter__(self) -> Self:
         return self

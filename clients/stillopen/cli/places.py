@@ -136,7 +136,9 @@ async def start_headquarters(settings: HeadquartersSettings, machine: Machine) -
         streams = sync.SyncServicer(
             received.inbox,
             distribution,
-            await open_reports(engine, machine.clock, first=False),
+            await open_reports(
+                engine, machine.clock, first=False, stand=distribution.registers_stand
+            ),
             lambda: profiles.default.heartbeat_interval_s,
             gate,
             CallerKind.CHANNEL,

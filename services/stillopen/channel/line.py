@@ -64,7 +64,7 @@ class Line:
         """What a register needs next that stands there; nothing when it has everything."""
         at = self.copy.at
         if cursor.generation == at.generation and cursor.sequence > at.sequence:
-            return None  # it knows more than this channel, which is catching up
+            return None  # this channel catches up; or headquarters, restored, hears of it
         found = await self._look(cursor)
         if found is Needs.SNAPSHOT and not self.copy.damage:
             found = await self._make_snapshot(cursor)

@@ -5,12 +5,12 @@ with it. Which there are, and where a replica stands with them, is kept in the d
 is missing or damaged is forgotten and made again when somebody needs it.
 
 A replica that is ahead of its log, because headquarters was restored from an old copy, makes
-headquarters begin a new generation.
+headquarters begin a new generation: a channel's when it asks, a register's by its report.
 """
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from stillopen.headquarters.audit import Doer
 from stillopen.headquarters.distribution_heard import STEP as HEARD_STEP
 from stillopen.headquarters.distribution_heard import Heard, forget_heard
 from stillopen.headquarters.distribution_logs import drop_log, unneeded_logs
+from stillopen.headquarters.distribution_overtaken import Overtaken, overtaken
 from stillopen.headquarters.distribution_packages import (
     DELTA_ROWS_MIN,
     Made,
@@ -93,6 +94,7 @@ class Distribution:
         self.heard = Heard(engine, clock)
         self.stock = Stock(engine, database, shelf)
         self._fresh = Fresh()
+        self._overtaken = Overtaken()
         self._rng = rng
         self._delta_rows_min = delta_rows_min
         self._one_at_a_time = asyncio.Lock()
@@ -121,6 +123,12 @@ class Distribution:
         package = found if isinstance(found, Package) else None
         self.heard.sends(caller, at.scope, package)
         return package
+
+    async def registers_stand(self, caller: str, furthest: Mapping[int, int]) -> None:
+        """How far registers behind a store's channel are in each generation, as they report."""
+        found = await self.engine.read(partial(overtaken, store_id=caller, furthest=furthest))
+        if self._overtaken.note(found):
+            self.news.tell()  # the next who asks begins another generation
 
     async def block(self, package: Package, offset: int, size: int) -> bytes:
         """A part of a package's file; Refused NAME_UNKNOWN when it was removed meanwhile."""
@@ -156,7 +164,11 @@ class Distribution:
     async def _next(self, store_id: str, cursor: Cursor) -> Package | Needs:
         while True:
             find = partial(
-                next_for, store_id=store_id, cursor=cursor, fresh=self._fresh.generations()
+                next_for,
+                store_id=store_id,
+                cursor=cursor,
+                fresh=self._fresh.generations(),
+                overtaken=self._overtaken.generations,
             )
             found = await self.engine.read(find)
             if not isinstance(found, Package) or await self.stock.has(found):
@@ -172,7 +184,10 @@ class Distribution:
     async def _build_snapshot(self, store_id: str, cursor: Cursor) -> Built:
         loop = asyncio.get_running_loop()
         begin_s, fresh = loop.time(), self._rng.getrandbits(64) or 1
-        planned = await self.engine.read(lambda s: plan_snapshot(s, store_id, cursor, fresh))
+        ended = self._overtaken.generations
+        planned = await self.engine.read(
+            lambda session: plan_snapshot(session, store_id, cursor, fresh, ended)
+        )
         [(_, built)] = await self.stock.build([planned.wanted])
         run = Run("", JOBS, planned.wanted.log.group_id, self.clock.wall_s(), loop.time() - begin_s)
 
@@ -185,6 +200,8 @@ class Distribution:
         await self.stock.commit([built], generations, put)
         self._fresh.note(built.package.cursor.generation)
         if planned.begins:
+            before = planned.wanted.log.end.generation
+            self._overtaken.begun(built.package.cursor.generation, before)
             self.news.tell()  # who stands in the log before this one has not all that there is
         return built
 

@@ -60,13 +60,20 @@ def may_have(session: Session, store_id: str, scope: Scope) -> bool:
 
 
 def next_for(
-    session: Session, store_id: str, cursor: Cursor, fresh: Collection[int]
+    session: Session,
+    store_id: str,
+    cursor: Cursor,
+    fresh: Collection[int],
+    overtaken: Collection[int] = (),
 ) -> Package | Needs:
-    """What a replica of a store's channel needs next; `fresh` as `package_log` takes it."""
+    """What a replica of a store's channel needs next; `fresh` as `package_log` takes it.
+
+    `overtaken` are the generations that somebody else is ahead of (`distribution_overtaken.py`).
+    """
     if not may_have(session, store_id, cursor.scope):
         return Needs.NOTHING
     log = find_log(session, group_of(session, store_id), cursor.scope)
-    if log is None or _is_ahead(cursor, log.end):
+    if log is None or log.end.generation in overtaken or _is_ahead(cursor, log.end):
         return Needs.SNAPSHOT
     comes = cursor.generation != log.end.generation
     if comes and lacks_store(session, log, store_id):
@@ -74,13 +81,15 @@ def next_for(
     return package_log.next_package(session, log.end, cursor, fresh)
 
 
-def plan_snapshot(session: Session, store_id: str, cursor: Cursor, fresh: int) -> Planned:
+def plan_snapshot(
+    session: Session, store_id: str, cursor: Cursor, fresh: int, overtaken: Collection[int] = ()
+) -> Planned:
     """The snapshot for a replica; `fresh` is the generation of a log that begins."""
     group_id, scope = group_of(session, store_id), cursor.scope
     log = find_log(session, group_id, scope) or Log(group_id, Cursor(scope=scope))
     if not log.end.generation:
         at = Cursor(fresh, 1, b"", scope)
-    elif _is_ahead(cursor, log.end):
+    elif log.end.generation in overtaken or _is_ahead(cursor, log.end):
         at = Cursor(fresh, log.end.sequence + 1, b"", scope)
     else:
         at = replace(log.end, digest=b"")

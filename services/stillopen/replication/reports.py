@@ -1,12 +1,13 @@
 """How registers stand: the newest report of each, kept by everybody it passes.
 
-1. A report is information: nothing is refused, paid or deleted because of one.
+1. A report is information: nothing is refused, paid or deleted because of one. What it may do is
+   to show headquarters that it was restored: a register has packages that it did not send yet.
 2. The first who receives a report says when that was; everybody above keeps that time.
 3. Of two channels that tell of one register the newer report stands; what one channel tells itself
    replaces what it told before.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -40,6 +41,9 @@ Report = sync_pb2.RegisterReport
 Standing = Callable[[], Awaitable[list[Report]]]
 """Says how the registers of a place stand now: a register's own, or those a channel heard."""
 
+Stand = Callable[[str, Mapping[int, int]], Awaitable[None]]
+"""Is told by whom, and of each generation of packages the furthest that a register has."""
+
 
 class ReportSink(Protocol):
     """Where reports arrive."""
@@ -47,6 +51,10 @@ class ReportSink(Protocol):
     async def keep(self, by: str, reports: list[Report]) -> None:
         """Keeps what `by` tells."""
         ...
+
+
+async def nobody_listens(by: str, furthest: Mapping[int, int]) -> None:
+    """The listener of a place to which it does not matter how far registers are."""
 
 
 async def nothing_to_report() -> list[Report]:
@@ -117,10 +125,13 @@ class Reports:
     `first` says that registers speak to this place themselves: it says when, and tells them on.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, *, first: bool) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, *, first: bool, stand: Stand = nobody_listens
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._first = first
+        self._stand = stand
         self._heard: dict[str, Report] = {}
 
     async def load(self) -> None:
@@ -137,6 +148,7 @@ class Reports:
         await self._engine.write(lambda session: keep(session, by, told))
         if self._first:
             self._heard.update((report.register_id, report) for report in told)
+        await self._stand(by, _furthest(told))
 
     def _timed(self, report: Report, now: Timestamp) -> Report:
         """The report with its time; without one from a channel, this place says when it came."""
@@ -152,11 +164,20 @@ class Reports:
         return list(self._heard.values())
 
 
-async def open_reports(engine: Engine, clock: Clock, *, first: bool) -> Reports:
+async def open_reports(
+    engine: Engine, clock: Clock, *, first: bool, stand: Stand = nobody_listens
+) -> Reports:
     """The reports on an open database; `first` at a channel."""
-    reports = Reports(engine, clock, first=first)
+    reports = Reports(engine, clock, first=first, stand=stand)
     await reports.load()
     return reports
+
+
+def _furthest(reports: Iterable[Report]) -> dict[int, int]:
+    found = dict[int, int]()
+    for cursor in (report.cursor for report in reports):
+        found[cursor.generation] = max(cursor.sequence, found.get(cursor.generation, 0))
+    return found
 
 
 def _check_time(moment: Timestamp, field: str) -> None:

@@ -281,7 +281,9 @@ class RegisterReport(message.Message):
 
     @builtins.property
     def cursor(self) -> Cursor:
-        """What master data it has."""
+        """What master data it has. Where it is further than headquarters itself, headquarters was restored
+        from an old copy, and begins another generation of packages.
+        """
 
     @builtins.property
     def missing(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
