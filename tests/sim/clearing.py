@@ -3,6 +3,8 @@
 Only what the rules leave to a person is done here, and only after everything else drained.
 """
 
+import asyncio
+
 from tests.sim.history import History
 from tests.sim.losses import Losses
 from tests.sim.world import OFFICE, TIMEOUT_S, Estate
@@ -12,6 +14,8 @@ from stillopen.v1 import headquarters_pb2, realtime_pb2
 from stillopen.v1.headquarters_pb2 import GetCompletenessResponse
 
 REASON = "the disk is gone"
+WORDS = 3
+"""The heartbeats with which registers, and then channels, say how long lanes are."""
 
 
 def is_home(answer: GetCompletenessResponse, losses: Losses) -> bool:
@@ -36,6 +40,7 @@ async def clear_up(estate: Estate, history: History) -> None:
     if not history.losses:
         return
     losses = Losses(history.losses)
+    await asyncio.sleep(WORDS * estate.plan.profile.heartbeat_interval_s)
     request = headquarters_pb2.GetCompletenessRequest()
     found = await call(estate.headquarters.GetCompleteness, request, OFFICE, TIMEOUT_S)
     if found.recovering:

@@ -199,6 +199,8 @@ def _no_word_of_less(losses: Losses, raised: set[tuple[LaneKey, str]]) -> Iterat
     if losses.of(Fate.CHANNEL_RESTORED):
         return  # it forgot how much that was
     for loss in losses.of(Fate.RESTORED):
+        if losses.went_again(loss):
+            continue  # perhaps before it said a word
         for lane, head in loss.claimed.items():
             if 0 < loss.left.get(lane, 0) < head and (lane, "LOST") not in raised:
                 yield f"lane {lane} went back from {head}, and headquarters does not say LOST"

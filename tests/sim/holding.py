@@ -53,7 +53,10 @@ def _adjusted(record: Record, number: str, found: Counter[int]) -> Iterator[str]
             continue
         asked[each.minor] += 1
         done_s = each.done_s
-        if done_s is not None and not any(x.image_s <= done_s <= x.time_s for x in backs):
+        # What was done before the disk went back may be answered after.
+        if done_s is not None and not any(
+            each.asked_s <= x.time_s and x.image_s <= done_s for x in backs
+        ):
             sure[each.minor] += 1
     yield from (f"card {number}: {n} was put on by nobody" for n in found - asked)
     yield from (f"card {number}: {n} was put on by hand and is not there" for n in sure - found)
@@ -81,7 +84,7 @@ def p4_one_holder(record: Record) -> Iterator[str]:
     since = _since(record.history.events)
     for each in record.answers.exceptions:
         key = (each.transaction_id, each.operation.line_id)
-        register, from_s = each.position.register_id, since.get(key, 0.0)
+        register, (from_s, _) = each.position.register_id, since.get(key, (0.0, 0.0))
         if not excuse(record, each.operation.card_id, register, from_s, each):
             yield f"exception {each.reason} for sale {each.transaction_id}"
     for card_id, spans in _held(record.history.events).items():
@@ -90,7 +93,7 @@ def p4_one_holder(record: Record) -> Iterator[str]:
             ended_first = min(first, second, key=lambda span: span.until_s)
             if second.from_s >= first.until_s or not ended_first.takes:
                 continue
-            who = [(_register_of(record, each.register), each.from_s) for each in (first, second)]
+            who = [(_register_of(record, each.register), each.asked_s) for each in (first, second)]
             if not any(excuse(record, card_id, *each) for each in who):
                 yield (
                     f"card {card_id} was held by sale {first.name} and by {second.name}"
@@ -107,7 +110,7 @@ def excuse(
 ) -> str:
     """The rule by which a card may be spent by whoever did not hold it; nothing when none does.
 
-    `from_s` is when the sale of that register was first seen to hold it.
+    `from_s` is when the sale of that register may have come to hold it.
     """
     losses, history = Losses(record.history.losses), record.history
     ledgers = record.answers.ledgers
@@ -122,12 +125,17 @@ def excuse(
     return ""
 
 
-def _since(events: list[Event]) -> dict[tuple[str, str], float]:
-    """By sale and line: when it was first seen to hold its card."""
-    since: dict[tuple[str, str], float] = {}
+def _since(events: list[Event]) -> dict[tuple[str, str], tuple[float, float]]:
+    """By sale and line: when it was asked for its card, and when it was first seen to hold it."""
+    asked: dict[tuple[str, int], float] = {}
+    since: dict[tuple[str, str], tuple[float, float]] = {}
     for event in events:
-        for line_id, _, _ in cards_of(event.sale) if event.sale is not None else ():
-            since.setdefault((event.transaction_id, line_id), event.time_s)
+        name, sale = event.transaction_id, event.sale
+        if event.kind is Kind.SENT:
+            asked.setdefault((name, event.version), event.time_s)
+        for line_id, _, _ in cards_of(sale) if sale is not None else ():
+            asked_s = asked.get((name, event.version - 1), event.time_s)
+            since.setdefault((name, line_id), (asked_s, event.time_s))
     return since
 
 
@@ -145,6 +153,7 @@ class _Span:
     name: str
     takes: bool
     register: str
+    asked_s: float
 
 
 def _held(events: list[Event]) -> dict[str, list[_Span]]:
@@ -161,8 +170,8 @@ def _held(events: list[Event]) -> dict[str, list[_Span]]:
             continue
         done.add(name)
         for line_id, card, _ in cards_of(sale):
-            from_s, until_s = since[name, line_id], completing.get(name, 0.0)
+            (asked_s, from_s), until_s = since[name, line_id], completing.get(name, 0.0)
             if from_s < until_s:
-                span = _Span(from_s, until_s, name, takes(card), event.register)
+                span = _Span(from_s, until_s, name, takes(card), event.register, asked_s)
                 held[card.card_id].append(span)
     return held

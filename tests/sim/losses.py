@@ -134,6 +134,10 @@ class Losses:
         """Sales that stood on a lost disk of a register, or on an image of one."""
         return {name for x in self._all if x.fate in OF_A_REGISTER for name in x.sales}
 
+    def went_again(self, loss: Loss) -> bool:
+        """Whether the disk that was put in the place of a lost one was lost, too."""
+        return any(x.place == loss.place and x.time_s > loss.time_s for x in self._all)
+
     def fates(self, register_id: str) -> set[Fate]:
         """What happened to the disks of a register."""
         return {x.fate for x in self._all if x.register_id == register_id}
