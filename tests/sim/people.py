@@ -118,8 +118,9 @@ class Cashier:
                 found = await self._find("")
                 # One that stood on the image, or that was refused and then begun by a request that
                 # had been given up: nobody remembers a refusal, so it counts when it comes late.
+                refused = self._not_begun | self._recalling.refused
                 if self._history.put_back(self.register) or (
-                    found is not None and found.transaction_id in self._not_begun
+                    found is not None and found.transaction_id in refused
                 ):
                     return found
             self._surprise("Begin", error)

@@ -11,12 +11,14 @@ from stillopen.v1 import types_pb2
 MEMO_NUMBER = "MAAAAA00000000000000001"
 
 
+def shown(kind: Kind, version: int, method: str) -> Event:
+    """The sale as its register shows it."""
+    sale = types_pb2.Sale(transaction_id="S", version=version)
+    return Event(1.0, "R1", kind, "S", version, method, sale)
+
+
 @pytest.mark.parametrize(("went_back", "wrong"), [(True, 0), (False, 1)])
 def test_an_answer_may_be_that_of_the_disk_that_went_back(went_back: bool, wrong: int) -> None:  # noqa: FBT001
-    def shown(kind: Kind, version: int, method: str) -> Event:
-        sale = types_pb2.Sale(transaction_id="S", version=version)
-        return Event(1.0, "R1", kind, "S", version, method, sale)
-
     record = deepcopied(calm())
     record.history.events = [
         Event(1.0, "R1", Kind.SENT, "S", 0, "Begin"),
@@ -34,10 +36,6 @@ def test_who_has_not_looked_since_the_disk_went_back_writes_to_what_was_before(
     looked: bool,  # noqa: FBT001
     wrong: int,
 ) -> None:
-    def shown(kind: Kind, version: int, method: str) -> Event:
-        sale = types_pb2.Sale(transaction_id="S", version=version)
-        return Event(1.0, "R1", kind, "S", version, method, sale)
-
     record = deepcopied(calm())
     record.history.events = [
         Event(1.0, "R1", Kind.SENT, "S", 0, "Begin"),
