@@ -18,7 +18,7 @@ from tests.mutants.report import explained, put_markdown, summary, table_of
 from tests.mutants.trial import Trial, try_out
 from tests.support.repository import ROOT
 
-SEEDS_MAX = 400
+SEEDS_MAX = 1_000
 AT_ONCE = 2
 _PROOF = Path("docs/proof.md")
 
