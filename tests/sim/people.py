@@ -113,14 +113,12 @@ class Cashier:
         try:
             return await self._write("Begin", self._stub.Begin, begin, name, 0)
         except Refused as error:
-            self._not_begun.add(name)
             if error.reason is Reason.SALE_OPEN:
                 found = await self._find("")
                 # One that stood on the image, or that was refused and then begun by a request that
                 # had been given up: nobody remembers a refusal, so it counts when it comes late.
-                refused = self._not_begun | self._recalling.refused
                 if self._history.put_back(self.register) or (
-                    found is not None and found.transaction_id in refused
+                    found is not None and found.transaction_id in self._not_begun
                 ):
                     return found
             self._surprise("Begin", error)
@@ -274,6 +272,8 @@ class Cashier:
             sale = (await self._ask(stub, request, look)).sale
         except Refused as error:
             note(self.register, Kind.REFUSED, transaction_id, version, str(error.reason))
+            if not version:
+                self._not_begun.add(transaction_id)
             raise
         note(self.register, Kind.ANSWERED, transaction_id, sale.version, method, sale)
         return sale

@@ -73,8 +73,6 @@ class Recalling:
         self._asks_a_manager = asks_a_manager
         self._ask = ask
         self._write = write
-        self.refused: set[str] = set()
-        """The ids under which sales were not to go on."""
         self._unanswered: tuple[str, str] | None = None
         """A recall that was refused for want of an answer: the cart, and the sale's id."""
 
@@ -109,5 +107,4 @@ class Recalling:
             return await self._write("Recall", stub, request, name, 0), None
         except Refused as error:
             self._history.refusals[str(error.reason)] += 1
-            self.refused.add(name)
             return None, error.reason

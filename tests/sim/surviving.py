@@ -61,14 +61,14 @@ class _Sales:
             return  # what another disk made of it
         key = f"{name} at {event.register}" if name in self._anew else name
         known = self._known.get(key)
+        is_known = known is not None or name not in self._anew
         if event.kind is Kind.SENT:
             self._asked[name, event.version] += 1
-            # Whoever has not looked since the disk went back saw what was there before.
-            saw_before = known is None and name in self._anew
-            (self._stale.add if saw_before else self._stale.discard)((name, event.version))
+            self._stale.discard((name, event.version))
+            if not is_known:  # who has not looked since the disk went back saw what was there
+                self._stale.add((name, event.version))
             self._sent[event.register, name] = event.version
         too_late = event.kind is Kind.REFUSED and event.method == "VERSION_OLD"
-        is_known = known is not None or name not in self._anew
         is_stale = (name, event.version) in self._stale
         if sale is not None and self._is_of_before(event, known):
             self._known.pop(key, None)

@@ -64,7 +64,7 @@ def next_for(
     store_id: str,
     cursor: Cursor,
     fresh: Collection[int],
-    overtaken: Collection[int] = (),
+    overtaken: Collection[int],
 ) -> Package | Needs:
     """What a replica of a store's channel needs next; `fresh` as `package_log` takes it.
 
@@ -73,7 +73,7 @@ def next_for(
     if not may_have(session, store_id, cursor.scope):
         return Needs.NOTHING
     log = find_log(session, group_of(session, store_id), cursor.scope)
-    if log is None or log.end.generation in overtaken or _is_ahead(cursor, log.end):
+    if log is None or _is_behind(log.end, cursor, overtaken):
         return Needs.SNAPSHOT
     comes = cursor.generation != log.end.generation
     if comes and lacks_store(session, log, store_id):
@@ -82,14 +82,14 @@ def next_for(
 
 
 def plan_snapshot(
-    session: Session, store_id: str, cursor: Cursor, fresh: int, overtaken: Collection[int] = ()
+    session: Session, store_id: str, cursor: Cursor, fresh: int, overtaken: Collection[int]
 ) -> Planned:
     """The snapshot for a replica; `fresh` is the generation of a log that begins."""
     group_id, scope = group_of(session, store_id), cursor.scope
     log = find_log(session, group_id, scope) or Log(group_id, Cursor(scope=scope))
     if not log.end.generation:
         at = Cursor(fresh, 1, b"", scope)
-    elif log.end.generation in overtaken or _is_ahead(cursor, log.end):
+    elif _is_behind(log.end, cursor, overtaken):
         at = Cursor(fresh, log.end.sequence + 1, b"", scope)
     else:
         at = replace(log.end, digest=b"")
@@ -120,8 +120,10 @@ def keep_planned(session: Session, planned: Planned, built: Built) -> None:
     keep_snapshot(session, log, built, planned.newest)
 
 
-def _is_ahead(cursor: Cursor, end: Cursor) -> bool:
-    return cursor.generation == end.generation and cursor.sequence > end.sequence
+def _is_behind(end: Cursor, cursor: Cursor, overtaken: Collection[int]) -> bool:
+    """Whether a log ends before who asks, or before somebody else."""
+    is_ahead = cursor.generation == end.generation and cursor.sequence > end.sequence
+    return is_ahead or end.generation in overtaken
 
 
 def _ends(log: Log, package: Package) -> bool:

@@ -53,10 +53,6 @@ class ReportSink(Protocol):
         ...
 
 
-async def nobody_listens(by: str, furthest: Mapping[int, int]) -> None:
-    """The listener of a place to which it does not matter how far registers are."""
-
-
 async def nothing_to_report() -> list[Report]:
     """The standing of a place that has no registers."""
     return []
@@ -126,7 +122,7 @@ class Reports:
     """
 
     def __init__(
-        self, engine: Engine, clock: Clock, *, first: bool, stand: Stand = nobody_listens
+        self, engine: Engine, clock: Clock, *, first: bool, stand: Stand | None = None
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -148,7 +144,8 @@ class Reports:
         await self._engine.write(lambda session: keep(session, by, told))
         if self._first:
             self._heard.update((report.register_id, report) for report in told)
-        await self._stand(by, _furthest(told))
+        if self._stand is not None:
+            await self._stand(by, _furthest(told))
 
     def _timed(self, report: Report, now: Timestamp) -> Report:
         """The report with its time; without one from a channel, this place says when it came."""
@@ -165,9 +162,9 @@ class Reports:
 
 
 async def open_reports(
-    engine: Engine, clock: Clock, *, first: bool, stand: Stand = nobody_listens
+    engine: Engine, clock: Clock, *, first: bool, stand: Stand | None = None
 ) -> Reports:
-    """The reports on an open database; `first` at a channel."""
+    """The reports on an open database; `first` at a channel, `stand` at headquarters."""
     reports = Reports(engine, clock, first=first, stand=stand)
     await reports.load()
     return reports
